@@ -1,0 +1,3 @@
+//! The `stox` command.
+
+fn main() {}
