@@ -1,0 +1,277 @@
+//! The configuration: one struct, complete and checked before anything starts.
+//!
+//! The file is TOML; `config/stox.toml` is its reference, with every key and its default, and a test holds it equal
+//! to this module. [`Config::load`] reads and checks a file and tells every mistake at once, each with its line, its
+//! key and what to do about it. What comes out needs no second look: addresses are parsed, durations are
+//! [`Duration`]s, secrets are read from their files and never printed.
+//!
+//! Sizes are bytes, counts are pieces, times are [`Duration`]s.
+
+mod secret;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use secret::Secret;
+pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
+
+/// Where the configuration is looked for when the command line names no file.
+pub const DEFAULT_PATH: &str = "/etc/stox/stox.toml";
+
+/// Everything an administrator decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it was read from; for messages.
+    pub file: PathBuf,
+    /// `[[xmpp.component]]`: the links to XMPP servers, at least one, no domain twice.
+    pub components: Vec<Component>,
+    /// `[sip]`: the SIP side's sockets and timing.
+    pub sip: Sip,
+    /// Who may send SIP requests to us, and in whose name: every `[[sip.peer]]`, then one entry for each `[[domain]]`
+    /// with `home = "sip"`, made of its `next_hop` (or of its `sip` host) and its `source`.
+    pub peers: Vec<Peer>,
+    /// `[admin]`: the HTTP side door; absent: off.
+    pub admin: Option<Admin>,
+    /// `[[domain]]`: which domains are bridged, in the order of the file; at least one of each home.
+    pub domains: Vec<Domain>,
+    /// `[message]`: how long a message is waited for, how many wait.
+    pub message: Message,
+    /// `[limits]`: what bounds memory.
+    pub limits: Limits,
+    /// `[log]`: what is written to standard error.
+    pub log: Log,
+}
+
+/// `[[xmpp.component]]`: one XEP-0114 link to one XMPP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Component {
+    /// The component's domain, lower case: JIDs in it are SIP users.
+    pub domain: String,
+    /// Where the server takes component connections.
+    pub server: HostPort,
+    /// The shared secret of the handshake, from `secret` or from the file of `secret_file`.
+    pub secret: Secret,
+    /// The largest stanza taken from the server, bytes. RFC 6120 section 13.12: never below 10,000.
+    pub stanza_size: usize,
+    /// How long a connection attempt, handshake included, may take.
+    pub connect_timeout: Duration,
+    /// Silence after which the server is pinged (XEP-0199).
+    pub ping_every: Duration,
+    /// How long a ping may stay unanswered before the link counts as dead.
+    pub ping_timeout: Duration,
+}
+
+impl Component {
+    /// A component with every optional key at its default.
+    pub fn new(domain: &str, server: HostPort, secret: Secret) -> Component {
+        Component {
+            domain: domain.to_owned(),
+            server,
+            secret,
+            stanza_size: 262_144,
+            connect_timeout: Duration::from_secs(10),
+            ping_every: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// `[sip]`: the SIP side's sockets and timing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sip {
+    /// Sockets to listen on, at least one, none twice.
+    pub listen: Vec<Listen>,
+    /// Host, and port if it differs, that peers reach us by: goes into Via and Contact. `None`: the address of the
+    /// listening socket, or for an unspecified one the address the system would send from.
+    pub advertise: Option<HostPort>,
+    /// RFC 3261 Timer T1, the estimate of a round trip.
+    pub t1: Duration,
+    /// What a request gets whose source no peer entry allows to speak for its From domain.
+    pub unknown_source: UnknownSource,
+}
+
+impl Default for Sip {
+    fn default() -> Sip {
+        Sip {
+            listen: Vec::new(),
+            advertise: None,
+            t1: Duration::from_millis(500),
+            unknown_source: UnknownSource::Refuse,
+        }
+    }
+}
+
+/// What to do with a request from a source that no entry allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownSource {
+    /// Answer 403 (`"refuse"`).
+    Refuse,
+    /// Say nothing, count it (`"drop"`): a scanner learns nothing.
+    Drop,
+}
+
+/// One SIP system and the SIP domains it may name in From.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// For logs and metrics: the entry's `name`, or the `sip` domain for one that a `[[domain]]` implies.
+    pub name: String,
+    /// The networks its requests come from.
+    pub source: Vec<Cidr>,
+    /// Host names (of a `next_hop`) whose addresses count as sources too, once looked up.
+    pub hosts: Vec<String>,
+    /// The SIP domains (host only, lower case, no port) it may assert in From.
+    pub domains: Vec<String>,
+}
+
+/// `[admin]`: where `/metrics`, `/health` and `/ready` are served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    /// The HTTP socket. There is no authentication, so it belongs on loopback or a management network.
+    pub listen: SocketAddr,
+}
+
+/// `[[domain]]`: one domain, as each side spells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domain {
+    /// Where its users live.
+    pub home: Home,
+    /// The domain of its JIDs, lower case; `*` (with `home = "xmpp"`): any domain that no other entry names.
+    pub xmpp: String,
+    /// The host of its SIP URIs, with a port if they carry one.
+    pub sip: HostPort,
+    /// Where its SIP requests go (`home = "sip"`); `None`: the host of `sip`, found as RFC 3263 says.
+    pub next_hop: Option<NextHop>,
+    /// Networks, besides the next hop, that may send in this domain's name (`home = "sip"`).
+    pub source: Vec<Cidr>,
+    /// The largest request sent over UDP, bytes, the whole request counted (RFC 3261 section 18.1.1, RFC 3428
+    /// section 8).
+    pub max_message: usize,
+    /// What happens to a larger one.
+    pub large: Large,
+    /// Single SIP messages become `type='chat'` (a documented deviation from RFC 7572 section 5) so that clients show
+    /// them in the chat window.
+    pub pager_as_chat: bool,
+    /// The JID's resource goes into From as `gr` (RFC 7572 table 1); off for proxies that insist on From being the
+    /// address of record.
+    pub gruu: bool,
+    /// The bare JID that senders who withhold their identity appear as; `None`: they are refused.
+    pub anonymous: Option<String>,
+    /// Rules on the user part, tried in order.
+    pub rules: Vec<Rule>,
+}
+
+/// Where the users of a domain live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// On the SIP side: XMPP users see them under a component's domain.
+    Sip,
+    /// On the XMPP side: SIP users see them under a SIP domain.
+    Xmpp,
+}
+
+/// What happens to a request too large for UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Large {
+    /// It goes over TCP.
+    Tcp,
+    /// It is refused with an error that says so: the peer has no TCP.
+    Refuse,
+}
+
+/// `[[domain.rule]]`: how a user part is spelt on the two sides.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// `kind = "table"`: pairs (SIP user, XMPP local part).
+    Table(Vec<(String, String)>),
+    /// `kind = "prefix"`: the SIP prefix is replaced by the XMPP prefix and back; either may be empty.
+    Prefix {
+        /// The prefix on the SIP side.
+        sip: String,
+        /// The prefix on the XMPP side.
+        xmpp: String,
+    },
+}
+
+/// `[message]`: how single messages are carried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// How long the answer to a SIP MESSAGE waits for the XMPP server's confirmation before it is 202.
+    pub confirm_within: Duration,
+    /// Messages that may wait behind the one pending between two people.
+    pub queue_per_pair: usize,
+}
+
+impl Default for Message {
+    fn default() -> Message {
+        Message { confirm_within: Duration::from_secs(1), queue_per_pair: 64 }
+    }
+}
+
+/// `[limits]`: what bounds memory, whatever the peers do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Messages on their way to SIP or waiting for it, all pairs together.
+    pub messages_to_sip: usize,
+    /// Messages on their way to XMPP whose confirmation is awaited, all pairs together.
+    pub messages_to_xmpp: usize,
+    /// SIP server transactions kept to answer retransmissions; at 50,000 requests/s and 32 s each, 1.6 million.
+    pub server_transactions: usize,
+    /// The largest SIP message taken from a TCP connection, bytes.
+    pub sip_message: usize,
+    /// Open SIP connections over TCP.
+    pub tcp_connections: usize,
+    /// Open SIP connections over TCP from one address.
+    pub tcp_connections_per_source: usize,
+    /// A TCP connection without traffic for so long is closed.
+    pub tcp_idle: Duration,
+    /// A peer that has begun a SIP message must finish it within this time.
+    pub tcp_stall: Duration,
+    /// Bytes that may wait for a SIP peer that does not read.
+    pub tcp_output: usize,
+    /// Bytes that may wait for an XMPP server that does not read.
+    pub xmpp_output: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            messages_to_sip: 100_000,
+            messages_to_xmpp: 100_000,
+            server_transactions: 2_000_000,
+            sip_message: 65_536,
+            tcp_connections: 1_024,
+            tcp_connections_per_source: 64,
+            tcp_idle: Duration::from_secs(600),
+            tcp_stall: Duration::from_secs(10),
+            tcp_output: 4 << 20,
+            xmpp_output: 16 << 20,
+        }
+    }
+}
+
+/// `[log]`: what is written to standard error. Message bodies and secrets never are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,stox::net=debug`. Addresses of people
+    /// appear at `debug` and below only.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { format: LogFormat::Human, level: "info".to_owned() }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,301 @@
+//! The small grammars inside configuration values: durations, networks, listening addresses, hosts, next hops.
+//!
+//! Each reader answers with what is wrong in words that finish the sentence "`value` …".
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// What a value's text fails on, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) what: String,
+    pub(super) todo: String,
+}
+
+fn bad<T>(what: impl Into<String>, todo: impl Into<String>) -> Result<T, Bad> {
+    Err(Bad { what: what.into(), todo: todo.into() })
+}
+
+/// A SIP transport that a socket or a next hop can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        })
+    }
+}
+
+/// `udp:192.0.2.1:5060`, `tcp:[::1]:5060`: one listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listen {
+    /// Its transport.
+    pub transport: Transport,
+    /// Its address; port 0 is not allowed.
+    pub addr: SocketAddr,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport, self.addr)
+    }
+}
+
+impl Listen {
+    pub(super) fn read(text: &str) -> Result<Listen, Bad> {
+        const TODO: &str = "write \"udp:IP:PORT\" or \"tcp:IP:PORT\", an IPv6 address in brackets";
+        let Some((scheme, rest)) = text.split_once(':') else { return bad("has no transport", TODO) };
+        let transport = match scheme {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            "tls" | "ws" | "wss" => return bad(format!("asks for \"{scheme}\", which is not offered yet"), TODO),
+            _ => return bad(format!("begins with \"{scheme}\", which is no transport"), TODO),
+        };
+        Ok(Listen { transport, addr: socket(rest, TODO)? })
+    }
+}
+
+/// `IP:PORT`, port not 0.
+pub(super) fn socket(text: &str, todo: &str) -> Result<SocketAddr, Bad> {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) if addr.port() == 0 => bad("has port 0, which nobody could send to", todo),
+        Ok(addr) => Ok(addr),
+        Err(_) => match text.rsplit_once(':') {
+            Some((host, port)) if host.parse::<Ipv4Addr>().is_ok() || host.ends_with(']') => {
+                let what = if port.parse::<u16>().is_err() { "has a bad port" } else { "has a bad address" };
+                bad(format!("{what} (\"{}\")", if port.parse::<u16>().is_err() { port } else { host }), todo)
+            }
+            Some((host, _)) if host.parse::<Ipv6Addr>().is_ok() || text.parse::<Ipv6Addr>().is_ok() => {
+                bad("has an IPv6 address without brackets", todo)
+            }
+            Some((host, _)) => bad(format!("has \"{host}\" where an IP address belongs"), todo),
+            None => bad("has no port", todo),
+        },
+    }
+}
+
+/// A host with or without a port: `pbx.example`, `192.0.2.7:5080`, `[2001:db8::1]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// A lower-case name, or an address in its canonical form; IPv6 without brackets.
+    pub host: String,
+    /// The port, if one is written.
+    pub port: Option<u16>,
+}
+
+impl HostPort {
+    /// The host, if it is an address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+
+    pub(super) fn read(text: &str) -> Result<HostPort, Bad> {
+        const TODO: &str = "write HOST or HOST:PORT, an IPv6 address in brackets";
+        if let Some(rest) = text.strip_prefix('[') {
+            let Some((host, after)) = rest.split_once(']') else { return bad("has no closing bracket", TODO) };
+            let Ok(ip) = host.parse::<Ipv6Addr>() else {
+                return bad(format!("has a bad IPv6 address (\"{host}\")"), TODO);
+            };
+            let port = match after.strip_prefix(':') {
+                Some(digits) => Some(port(digits, TODO)?),
+                None if after.is_empty() => None,
+                None => return bad(format!("has \"{after}\" after the address"), TODO),
+            };
+            return Ok(HostPort { host: ip.to_string(), port });
+        }
+        if let Ok(ip) = text.parse::<Ipv6Addr>() {
+            return Ok(HostPort { host: ip.to_string(), port: None });
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((host, digits)) => (host, Some(port(digits, TODO)?)),
+            None => (text, None),
+        };
+        Ok(HostPort { host: host_name(host)?, port })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn port(digits: &str, todo: &str) -> Result<u16, Bad> {
+    match digits.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => bad(format!("has a bad port (\"{digits}\")"), format!("{todo}; a port is 1 to 65535")),
+    }
+}
+
+/// A host name or IPv4 address, lower case; names of other scripts are kept as they are written.
+pub(super) fn host_name(text: &str) -> Result<String, Bad> {
+    const TODO: &str = "write a host name such as pbx.example, or an IP address";
+    if text.is_empty() {
+        return bad("is empty", TODO);
+    }
+    if text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.parse::<Ipv4Addr>().is_err() {
+        return bad("is no IPv4 address", TODO);
+    }
+    if let Some(c) = text.chars().find(|c| c.is_ascii() && !(c.is_ascii_alphanumeric() || "-._".contains(*c))) {
+        return bad(format!("has {c:?}, which no host name has"), TODO);
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.split('.').any(|label| label.is_empty() || label.starts_with('-') || label.ends_with('-')) {
+        return bad("has an empty label or one that begins or ends with a hyphen", TODO);
+    }
+    match idna::domain_to_ascii(name) {
+        Ok(ascii) if ascii.len() <= 253 => Ok(name.to_lowercase()),
+        Ok(_) => bad("is longer than 253 characters", TODO),
+        Err(_) => bad("is no valid internationalised host name", TODO),
+    }
+}
+
+/// `192.0.2.0/24`, `2001:db8::/32`, or one address: a network that requests may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cidr {
+    /// The network's first address.
+    pub network: IpAddr,
+    /// How many leading bits count.
+    pub bits: u8,
+}
+
+impl Cidr {
+    /// The network of exactly one address.
+    pub fn host(ip: IpAddr) -> Cidr {
+        Cidr { network: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether `ip` lies in it; an IPv4 address mapped into IPv6 counts as the IPv4 address.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip.is_ipv4() == self.network.is_ipv4() && first_of(ip, self.bits) == self.network
+    }
+
+    pub(super) fn read(text: &str) -> Result<Cidr, Bad> {
+        const TODO: &str = "write an address or a network such as \"192.0.2.0/24\" or \"2001:db8::/32\"";
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let Ok(ip) = address.parse::<IpAddr>() else {
+            return bad(format!("has \"{address}\" where an IP address belongs"), TODO);
+        };
+        let whole = Cidr::host(ip);
+        let Some(digits) = bits else { return Ok(whole) };
+        let bits = match digits.parse::<u8>() {
+            Ok(bits) if bits <= whole.bits => bits,
+            _ => return bad(format!("has a bad prefix length (\"{digits}\", at most {})", whole.bits), TODO),
+        };
+        let network = first_of(ip, bits);
+        if network != ip {
+            return bad("has bits set beyond its prefix", format!("write \"{network}/{bits}\", or only \"{ip}\""));
+        }
+        Ok(Cidr { network: ip, bits })
+    }
+}
+
+/// The first address of the network of `bits` leading bits that `ip` lies in.
+fn first_of(ip: IpAddr, bits: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask))
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
+        }
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Cidr::host(self.network) {
+            write!(f, "{}", self.network)
+        } else {
+            write!(f, "{}/{}", self.network, self.bits)
+        }
+    }
+}
+
+/// `sip:HOST[:PORT][;transport=udp|tcp]`: where requests for a domain are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// Host and port of the URI.
+    pub host: HostPort,
+    /// Its `transport` parameter; `None`: UDP, and TCP for what is too large.
+    pub transport: Option<Transport>,
+}
+
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sip:{}", self.host)?;
+        match self.transport {
+            Some(transport) => write!(f, ";transport={transport}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl NextHop {
+    pub(super) fn read(text: &str) -> Result<NextHop, Bad> {
+        const TODO: &str = "write \"sip:HOST:PORT;transport=udp\" (or tcp)";
+        let scheme = text.get(..4).unwrap_or("");
+        if text.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")) {
+            return bad("is a sips URI, and sips is not translated (RFC 7247 section 8)", TODO);
+        }
+        if !scheme.eq_ignore_ascii_case("sip:") {
+            return bad("is no sip URI", TODO);
+        }
+        let mut parts = text.get(4..).unwrap_or("").split(';');
+        let host = parts.next().unwrap_or("");
+        if host.contains('@') {
+            return bad("has a user part, and a next hop is a host", TODO);
+        }
+        let host = HostPort::read(host)?;
+        let mut transport = None;
+        for parameter in parts {
+            match parameter.to_ascii_lowercase().as_str() {
+                "transport=udp" => transport = Some(Transport::Udp),
+                "transport=tcp" => transport = Some(Transport::Tcp),
+                "lr" => {}
+                other => return bad(format!("has the parameter \"{other}\", which is not understood here"), TODO),
+            }
+        }
+        Ok(NextHop { host, transport })
+    }
+}
+
+/// `500ms`, `10s`, `5m`, `2h`: a whole number and a unit.
+pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
+    const TODO: &str = "write a whole number and a unit: \"500ms\", \"10s\", \"5m\", \"2h\"";
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let Ok(number) = digits.parse::<u32>() else { return bad("is no duration", TODO) };
+    let number = u64::from(number);
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        "h" => Ok(Duration::from_secs(number * 3600)),
+        "" => bad("has no unit", TODO),
+        other => bad(format!("has the unknown unit \"{other}\""), TODO),
+    }
+}
