@@ -1,1 +1,4 @@
 //! (being built)
+
+pub mod locate;
+pub mod transaction;
