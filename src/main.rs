@@ -1,3 +1,109 @@
-//! The `stox` command.
+//! The `stox` command: `stox --config FILE` runs, `stox check` tells what is wrong with a configuration, `stox
+//! explain` what becomes of an address.
+//!
+//! Exit codes: 0 fine, 1 the configuration (or the address) is wrong, 2 running failed.
 
-fn main() {}
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stox::config::{Config, DEFAULT_PATH, LogFormat};
+use stox::node;
+
+/// A gateway between XMPP and SIP/SIMPLE.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Tells every mistake in the configuration, without starting anything.
+    Check,
+    /// Tells what addresses become on the other side, by which mapping, and why.
+    Explain {
+        /// A JID, or a sip:, im:, pres: or tel: URI.
+        #[arg(required = true, value_name = "ADDRESS")]
+        addresses: Vec<String>,
+    },
+}
+
+const WRONG_CONFIG: u8 = 1;
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let code = if told.use_stderr() { WRONG_CONFIG } else { 0 };
+            // Nothing is left to be done about a terminal that takes no text.
+            let _ = told.print();
+            return ExitCode::from(code);
+        }
+    };
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(problems) => {
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            return ExitCode::from(WRONG_CONFIG);
+        }
+    };
+    match arguments.command {
+        None => run(config),
+        Some(Command::Check) => check(&config, &arguments.config),
+        Some(Command::Explain { .. }) => ExitCode::from(WRONG_CONFIG),
+    }
+}
+
+fn run(config: Config) -> ExitCode {
+    log_to_stderr(&config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    match node::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", with_causes(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The error and what caused it, one sentence.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn log_to_stderr(config: &Config) {
+    // The level was checked when the configuration was read; `info` is what it would be without one.
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Human => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn check(config: &Config, file: &Path) -> ExitCode {
+    for warning in &config.warnings {
+        eprintln!("{warning}");
+    }
+    let domains: Vec<_> = config.domains.iter().map(|d| format!("{} <-> {}", d.xmpp, d.sip)).collect();
+    let sockets: Vec<_> = config.sip.listen.iter().map(ToString::to_string).collect();
+    println!("{}: OK: {}; listening on {}", file.display(), domains.join(", "), sockets.join(", "));
+    ExitCode::SUCCESS
+}

@@ -7,14 +7,23 @@
 //!
 //! Sizes are bytes, counts are pieces, times are [`Duration`]s.
 
+mod check;
+mod keys;
+mod problem;
+mod read;
 mod secret;
+mod section;
 mod value;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use toml::de::DeTable;
+
+pub use problem::{Problem, Severity};
 pub use secret::Secret;
+use section::{Document, Section};
 pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
 
 /// Where the configuration is looked for when the command line names no file.
@@ -42,6 +51,99 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`: what is written to standard error.
     pub log: Log,
+    /// What somebody should look at although it works.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads and checks a file. Every mistake in it is told, in the order of the file.
+    pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+        let whole = |what: String, todo: &str| {
+            let (key, todo) = (String::new(), todo.to_owned());
+            vec![Problem { file: file.to_owned(), line: 0, key, what, todo, severity: Severity::Error }]
+        };
+        let bytes = std::fs::read(file)
+            .map_err(|error| whole(format!("cannot be read ({error})"), "name another with --config FILE"))?;
+        let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned(), "save it as UTF-8"))?;
+        let mut config = Config::parse(file, &text)?;
+        if text.lines().any(|l| l.trim_start().strip_prefix("secret").is_some_and(|l| l.trim_start().starts_with('=')))
+            && read::readable_by_all(file)
+        {
+            config
+                .warnings
+                .extend(whole("holds a secret and can be read by everybody".to_owned(), "chmod 640 it").pop());
+        }
+        Ok(config)
+    }
+
+    /// Checks the text of a file; `file` serves for messages and as the place that relative paths start from.
+    pub fn parse(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
+        let doc = Document::new(file, text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let line = error.span().map_or(0, |span| doc.line(span.start));
+            doc.broken(line, &one_line(error.message()));
+        }
+        let config = read_all(&doc, table.get_ref());
+        match (doc.into_problems(), config) {
+            ((errors, warnings), Some(config)) if errors.is_empty() => Ok(Config { warnings, ..config }),
+            ((errors, _), _) => Err(errors),
+        }
+    }
+}
+
+/// A parser's message without its line breaks.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The configuration, or `None` where a part is missing; then a problem has been noted.
+fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config> {
+    let top = Section::top(doc, table);
+    let xmpp = top.section("xmpp");
+    let components: Vec<_> = {
+        let dir = doc.file().parent().unwrap_or(Path::new(""));
+        xmpp.sections("component").into_iter().map(|section| read::component(section, dir)).collect()
+    };
+    if components.is_empty() {
+        top.error("xmpp", "has no component", "add [[xmpp.component]] with domain, server and secret");
+    }
+    let domains: Vec<_> = top.sections("domain").into_iter().map(read::domain).collect();
+    check::components(&components, &domains);
+    check::domains(&top, &domains, &components);
+
+    let section = top.section("sip");
+    let sip = read::sip(&section);
+    let mut peers = Vec::new();
+    for (section, peer, asserted) in section.sections("peer").into_iter().map(read::peer) {
+        check::peer(&section, &asserted, &domains);
+        peers.push(peer);
+    }
+    peers.extend(
+        domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.home == Home::Sip).map(check::implied_peer),
+    );
+    if let Some(sip) = &sip {
+        check::advertised(&section, sip);
+        check::next_hops(&domains, sip);
+    }
+    check::senders(&domains, &peers);
+
+    let admin = read::admin(&top.section("admin"));
+    let message = read::message(&top.section("message"));
+    let limits = read::limits(&top.section("limits"));
+    let log = read::log(&top.section("log"));
+    Some(Config {
+        file: doc.file().to_owned(),
+        components: components.into_iter().map(|c| c.part).collect::<Option<_>>()?,
+        sip: sip?,
+        peers,
+        admin,
+        domains: domains.into_iter().map(|d| d.part).collect::<Option<_>>()?,
+        message,
+        limits,
+        log,
+        warnings: Vec::new(),
+    })
 }
 
 /// `[[xmpp.component]]`: one XEP-0114 link to one XMPP server.
@@ -160,6 +262,11 @@ pub struct Domain {
     pub anonymous: Option<String>,
     /// Rules on the user part, tried in order.
     pub rules: Vec<Rule>,
+}
+
+impl Domain {
+    /// The default of `max_message`, bytes: RFC 3261 section 18.1.1.
+    pub const MAX_MESSAGE: usize = 1_300;
 }
 
 /// Where the users of a domain live.

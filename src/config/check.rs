@@ -1,0 +1,156 @@
+//! What must hold between the parts: names that must be there on both sides, and names that must not be there twice.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::read::Read;
+use super::section::Section;
+use super::value::{Cidr, HostPort, Listen};
+use super::{Component, Domain, Home, Peer, Sip};
+
+/// Components: no domain twice, and each used by a `[[domain]]`.
+pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_, Domain>]) {
+    for (at, component) in components.iter().enumerate() {
+        let (section, Some(name)) = (&component.section, &component.domain) else { continue };
+        if let Some(first) = components.iter().take(at).find(|c| c.domain.as_ref() == Some(name)) {
+            let what = format!("\"{name}\" is there twice, first on line {}", first.section.line_of("domain"));
+            section.error("domain", what, "keep one of the two: one link serves a domain");
+        }
+        if !domains.iter().any(|d| d.domain.as_ref() == Some(name)) {
+            let what = format!("no [[domain]] has xmpp = \"{name}\", so this component serves nobody");
+            section.warn("domain", what, "add a [[domain]] with home = \"sip\" for it, or remove the component");
+        }
+    }
+}
+
+/// Domains: both homes present, nothing twice, every SIP home reachable from XMPP, no key that means nothing.
+pub(super) fn domains(top: &Section<'_>, domains: &[Read<'_, Domain>], components: &[Read<'_, Component>]) {
+    let parts = || domains.iter().filter_map(|d| d.part.as_ref().map(|part| (&d.section, part)));
+    if domains.iter().all(|d| d.part.is_some()) {
+        for (home, word) in [(Home::Sip, "sip"), (Home::Xmpp, "xmpp")] {
+            if !parts().any(|(_, d)| d.home == home) {
+                let todo = "add one: a message needs a domain to come from and one to go to";
+                top.error("domain", format!("none has home = \"{word}\""), todo);
+            }
+        }
+    }
+    for (at, read) in domains.iter().enumerate() {
+        twice(read, domains.get(..at).unwrap_or_default());
+        let Some(domain) = &read.part else { continue };
+        match domain.home {
+            Home::Sip => sip_home(&read.section, domain, components),
+            Home::Xmpp => xmpp_home(&read.section, domain, components),
+        }
+    }
+}
+
+fn twice(read: &Read<'_, Domain>, before: &[Read<'_, Domain>]) {
+    let Some(name) = &read.domain else { return };
+    if let Some(first) = before.iter().find(|d| d.domain.as_ref() == Some(name)) {
+        let what = format!("\"{name}\" is there twice, first on line {}", first.section.line_of("xmpp"));
+        let todo = if name == "*" { "keep one wildcard: it already takes every domain" } else { "keep one of the two" };
+        read.section.error("xmpp", what, todo);
+    }
+    let Some(sip) = read.part.as_ref().map(|part| &part.sip) else { return };
+    if let Some(first) = before.iter().find(|d| d.part.as_ref().is_some_and(|part| part.sip == *sip)) {
+        let what = format!("\"{sip}\" is there twice, first on line {}", first.section.line_of("sip"));
+        read.section.error("sip", what, "give each domain its own host, or its own port");
+    }
+}
+
+fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
+    let name = &domain.xmpp;
+    if name == "*" {
+        let todo = "write the component's domain: only home = \"xmpp\" can have every domain";
+        return section.error("xmpp", "\"*\" is not possible with home = \"sip\"", todo);
+    }
+    if components.iter().all(|c| c.domain.as_ref().is_some_and(|served| served != name)) {
+        let what = format!("no [[xmpp.component]] serves \"{name}\", so XMPP users cannot reach it");
+        section.error("xmpp", what, format!("add [[xmpp.component]] with domain = \"{name}\""));
+    }
+}
+
+fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
+    const PEER_KEYS: [&str; 7] = ["next_hop", "source", "max_message", "large", "pager_as_chat", "gruu", "anonymous"];
+    for key in PEER_KEYS.into_iter().filter(|key| section.has(key)) {
+        let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";
+        section.warn(key, "means nothing with home = \"xmpp\"", todo);
+    }
+    if components.iter().any(|c| c.domain.as_ref() == Some(&domain.xmpp)) {
+        let what = format!("\"{}\" is a component, so its users live on the SIP side", domain.xmpp);
+        section.error("home", what, "write home = \"sip\", or name the server's own domain in xmpp");
+    }
+}
+
+/// Peers: each domain they assert is bridged and lives on the SIP side.
+pub(super) fn peer(section: &Section<'_>, asserted: &[(String, usize)], domains: &[Read<'_, Domain>]) {
+    if domains.iter().any(|d| d.part.is_none()) {
+        return;
+    }
+    for (name, _) in asserted {
+        let homes = || domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.sip.host == *name).map(|d| d.home);
+        if homes().any(|home| home == Home::Sip) {
+            continue;
+        }
+        if homes().any(|home| home == Home::Xmpp) {
+            let what = format!("\"{name}\" is the SIP name of XMPP users, and a SIP peer must not speak for them");
+            section.error("domains", what, "remove it");
+        } else {
+            let what = format!("no [[domain]] has sip = \"{name}\"");
+            section.error("domains", what, "add a [[domain]] with home = \"sip\" for it, or remove it");
+        }
+    }
+}
+
+/// The peer that a `home = "sip"` domain implies: whoever its requests go to may also send for it.
+pub(super) fn implied_peer(domain: &Domain) -> Peer {
+    let hop = domain.next_hop.as_ref().map_or(&domain.sip, |hop| &hop.host);
+    let mut source = domain.source.clone();
+    let mut hosts = Vec::new();
+    match hop.ip() {
+        Some(ip) => source.push(Cidr::host(ip)),
+        None => hosts.push(hop.host.clone()),
+    }
+    Peer { name: domain.sip.to_string(), source, hosts, domains: vec![domain.sip.host.clone()] }
+}
+
+/// Sending: no next hop is stox itself, and somebody may send for each domain.
+pub(super) fn next_hops(domains: &[Read<'_, Domain>], sip: &Sip) {
+    for read in domains {
+        let Some(hop) = read.part.as_ref().and_then(|d| d.next_hop.as_ref()) else { continue };
+        let Some(ip) = hop.host.ip() else { continue };
+        let target = SocketAddr::new(ip, hop.host.port.unwrap_or(5060));
+        let own = |listen: &&Listen| {
+            hop.transport.is_none_or(|t| t == listen.transport)
+                && listen.addr.port() == target.port()
+                && (listen.addr.ip() == ip || (listen.addr.ip().is_unspecified() && ip.is_loopback()))
+        };
+        if let Some(own) = sip.listen.iter().find(own) {
+            let what = format!("{hop} is stox itself (it listens on {own})");
+            read.section.error("next_hop", what, "write the address of the SIP server");
+        }
+    }
+}
+
+/// A domain that nobody may send for: its implied peer has only names, and no entry gives networks.
+pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
+    for read in domains {
+        let Some(domain) = read.part.as_ref().filter(|d| d.home == Home::Sip && d.next_hop.is_none()) else { continue };
+        let named = |peer: &&Peer| peer.domains.contains(&domain.sip.host) && !peer.source.is_empty();
+        if !peers.iter().any(|peer| named(&peer)) {
+            let what = format!(
+                "is missing and no peer is allowed to send for \"{}\": only the addresses that DNS gives for that name \
+                 may",
+                domain.sip.host
+            );
+            read.section.warn("next_hop", what, "write next_hop, source, or a [[sip.peer]], unless that is meant");
+        }
+    }
+}
+
+/// A host that every interface answers to, for messages.
+pub(super) fn advertised(section: &Section<'_>, sip: &Sip) {
+    let unspecified = |advertise: &HostPort| advertise.ip().is_some_and(|ip: IpAddr| ip.is_unspecified());
+    if sip.advertise.as_ref().is_some_and(unspecified) {
+        section.error("advertise", "names no host", "write the name or address that peers reach stox by");
+    }
+}

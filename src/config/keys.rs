@@ -1,0 +1,102 @@
+//! Every key there is, by section. The reader refuses to ask for a key that is not here, and the reference file is
+//! tested to name each of them.
+
+/// Sections (`""` is the top level) and their keys.
+pub(super) const KEYS: &[(&str, &[&str])] = &[
+    ("", &["xmpp", "sip", "admin", "domain", "message", "limits", "log"]),
+    ("xmpp", &["component"]),
+    (
+        "xmpp.component",
+        &["domain", "server", "secret", "secret_file", "stanza_size", "connect_timeout", "ping_every", "ping_timeout"],
+    ),
+    ("sip", &["listen", "advertise", "t1", "unknown_source", "peer"]),
+    ("sip.peer", &["name", "source", "domains"]),
+    ("admin", &["listen"]),
+    (
+        "domain",
+        &[
+            "home",
+            "xmpp",
+            "sip",
+            "next_hop",
+            "source",
+            "max_message",
+            "large",
+            "pager_as_chat",
+            "gruu",
+            "anonymous",
+            "rule",
+        ],
+    ),
+    ("domain.rule", &["kind", "pairs", "sip", "xmpp"]),
+    ("message", &["confirm_within", "queue_per_pair"]),
+    (
+        "limits",
+        &[
+            "messages_to_sip",
+            "messages_to_xmpp",
+            "server_transactions",
+            "sip_message",
+            "tcp_connections",
+            "tcp_connections_per_source",
+            "tcp_idle",
+            "tcp_stall",
+            "tcp_output",
+            "xmpp_output",
+        ],
+    ),
+    ("log", &["format", "level"]),
+];
+
+/// The keys of a section.
+pub(super) fn of(section: &str) -> &'static [&'static str] {
+    KEYS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+}
+
+/// The full name of the section `key` below `section`.
+pub(super) fn below(section: &str, key: &str) -> &'static str {
+    KEYS.iter()
+        .map(|(name, _)| *name)
+        .find(|name| match section {
+            "" => *name == key,
+            _ => name.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) == Some(key),
+        })
+        .unwrap_or("")
+}
+
+/// The section that a misplaced key belongs to, as one writes it, if there is exactly one.
+pub(super) fn home_of(key: &str) -> Option<String> {
+    let mut homes = KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name);
+    match (homes.next(), homes.next()) {
+        (Some(""), None) => Some(format!("the top level, as [{key}]")),
+        (Some(name @ ("xmpp.component" | "sip.peer" | "domain" | "domain.rule")), None) => Some(format!("[[{name}]]")),
+        (Some(name), None) => Some(format!("[{name}]")),
+        _ => None,
+    }
+}
+
+/// The known key that `key` is probably a misspelling of.
+pub(super) fn closest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let furthest = (key.chars().count() / 3).clamp(1, 3);
+    known
+        .iter()
+        .map(|k| (distance(&key.to_lowercase().replace('-', "_"), k), *k))
+        .filter(|(distance, _)| *distance <= furthest)
+        .min()
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein's distance: insertions, deletions and substitutions from one text to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (y, (above, diagonal)) in b.iter().zip(row.iter().skip(1).zip(&row)) {
+            let left = next.last().copied().unwrap_or(0);
+            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}

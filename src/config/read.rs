@@ -1,0 +1,322 @@
+//! From the file's tables to the parts of [`Config`](super::Config). A part with a mistake in it is told and left
+//! out; what is still known of it stays for the checks across parts, so that one mistake is not told twice.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::section::Section;
+use super::value::{self, Bad, Cidr, HostPort, Listen, NextHop};
+use super::{
+    Admin, Component, Domain, Home, Large, Limits, Log, LogFormat, Message, Peer, Rule, Secret, Sip, UnknownSource,
+};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What one `[[…]]` table gave: the whole part, or only what names it.
+pub(super) struct Read<'d, T> {
+    /// The table, for lines.
+    pub(super) section: Section<'d>,
+    /// The domain it is about, if that could be read.
+    pub(super) domain: Option<String>,
+    /// The part, if nothing necessary is missing or wrong.
+    pub(super) part: Option<T>,
+}
+
+/// `[[xmpp.component]]`.
+pub(super) fn component<'d>(section: Section<'d>, dir: &Path) -> Read<'d, Component> {
+    if !section.has("domain") {
+        section.error("domain", "is missing", "write the domain that the XMPP server knows the component by");
+    }
+    let domain = section.parsed("domain", jid_domain);
+    if !section.has("server") {
+        section.error("server", "is missing", "write the server's component address, such as \"127.0.0.1:5347\"");
+    }
+    let server = section.parsed("server", server);
+    let secret = secret(&section, dir);
+    let defaults = Component::new("", HostPort { host: String::new(), port: None }, Secret::new(""));
+    let options = Component {
+        stanza_size: section.number("stanza_size", 10_000..=16 << 20, defaults.stanza_size),
+        connect_timeout: section.duration("connect_timeout", SECOND..=10 * MINUTE, defaults.connect_timeout),
+        ping_every: section.duration("ping_every", SECOND..=24 * HOUR, defaults.ping_every),
+        ping_timeout: section.duration("ping_timeout", SECOND..=10 * MINUTE, defaults.ping_timeout),
+        ..defaults
+    };
+    let part = match (&domain, server, secret) {
+        (Some(domain), Some(server), Some(secret)) => {
+            Some(Component { domain: domain.clone(), server, secret, ..options })
+        }
+        _ => None,
+    };
+    Read { section, domain, part }
+}
+
+fn server(text: &str) -> Result<HostPort, Bad> {
+    let server = HostPort::read(text)?;
+    if server.port.is_none() {
+        return Err(Bad {
+            what: "has no port".to_owned(),
+            todo: format!("write the server's component port too, such as \"{text}:5347\""),
+        });
+    }
+    Ok(server)
+}
+
+fn secret(section: &Section<'_>, dir: &Path) -> Option<Secret> {
+    let secret = match (section.has("secret"), section.has("secret_file")) {
+        (true, true) => {
+            section.error("secret_file", "is given and so is secret", "keep one of the two");
+            return None;
+        }
+        (false, false) => {
+            section.error("secret", "is missing", "write secret = \"…\", or secret_file = \"…\" with a path");
+            return None;
+        }
+        (true, false) => section.string("secret")?.to_owned(),
+        (false, true) => secret_file(section, dir)?,
+    };
+    if secret.is_empty() {
+        let key = if section.has("secret") { "secret" } else { "secret_file" };
+        section.error(key, "is empty", "write the secret that the XMPP server has for this component");
+        return None;
+    }
+    Some(Secret::new(secret))
+}
+
+/// The first line of the file; a path that is not absolute starts where the configuration file lies.
+fn secret_file(section: &Section<'_>, dir: &Path) -> Option<String> {
+    let path = dir.join(section.string("secret_file")?);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let todo = "create it, readable by the user that stox runs as";
+            section.error("secret_file", format!("{} cannot be read ({error})", path.display()), todo);
+            return None;
+        }
+    };
+    if readable_by_all(&path) {
+        section.warn("secret_file", format!("{} can be read by everybody", path.display()), "chmod 640 it");
+    }
+    Some(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Whether the file's mode lets every user of the machine read it.
+pub(super) fn readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}
+
+/// `[sip]`, without its peers.
+pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
+    const TODO: &str = "write listen = [\"udp:IP:PORT\", \"tcp:IP:PORT\"]";
+    let defaults = Sip::default();
+    if !section.has("listen") {
+        section.error("listen", "is missing", TODO);
+    }
+    let sockets = section.list("listen", Listen::read);
+    for (at, (socket, _)) in sockets.iter().enumerate() {
+        if sockets.iter().take(at).any(|(other, _)| other == socket) {
+            section.error("listen", format!("{socket} is there twice"), "keep one of the two");
+        }
+    }
+    let sip = Sip {
+        listen: sockets.into_iter().map(|(socket, _)| socket).collect(),
+        advertise: section.parsed("advertise", HostPort::read),
+        t1: section.duration("t1", 50 * MILLISECOND..=5 * SECOND, defaults.t1),
+        unknown_source: section
+            .choice("unknown_source", &[("refuse", UnknownSource::Refuse), ("drop", UnknownSource::Drop)])
+            .unwrap_or(defaults.unknown_source),
+    };
+    if sip.listen.is_empty() && section.is_empty_list("listen") {
+        section.error("listen", "is empty", TODO);
+    }
+    (!sip.listen.is_empty()).then_some(sip)
+}
+
+/// `[[sip.peer]]`: the peer and, for each of its domains, the line.
+pub(super) fn peer<'d>(section: Section<'d>) -> (Section<'d>, Peer, Vec<(String, usize)>) {
+    let name = section.required("name", "write a name for logs and metrics").unwrap_or_default().to_owned();
+    for (key, todo) in [
+        ("source", "write the networks it sends from, such as [\"192.0.2.0/24\"]"),
+        ("domains", "write the SIP domains it may use in From, such as [\"pbx.example\"]"),
+    ] {
+        if !section.has(key) {
+            section.error(key, "is missing", todo);
+        } else if section.is_empty_list(key) {
+            section.error(key, "is empty", todo);
+        }
+    }
+    let source = section.list("source", Cidr::read).into_iter().map(|(net, _)| net).collect();
+    let domains = section.list("domains", from_domain);
+    let peer = Peer { name, source, hosts: Vec::new(), domains: domains.iter().map(|(d, _)| d.clone()).collect() };
+    (section, peer, domains)
+}
+
+fn from_domain(text: &str) -> Result<String, Bad> {
+    let read = HostPort::read(text)?;
+    match read.port {
+        None => Ok(read.host),
+        Some(_) => Err(Bad { what: "has a port".to_owned(), todo: format!("write the host alone: \"{}\"", read.host) }),
+    }
+}
+
+/// `[admin]`, if the file has it.
+pub(super) fn admin(section: &Section<'_>) -> Option<Admin> {
+    const TODO: &str = "write \"IP:PORT\", such as \"127.0.0.1:9480\"";
+    if !section.exists() {
+        return None;
+    }
+    if !section.has("listen") {
+        section.error("listen", "is missing", TODO);
+    }
+    let listen = section.parsed("listen", |text| value::socket(text, TODO))?;
+    if !listen.ip().is_loopback() {
+        let what = format!("{listen} is no loopback address, and there is no authentication");
+        section.warn("listen", what, "listen on 127.0.0.1, or let a firewall keep strangers out");
+    }
+    Some(Admin { listen })
+}
+
+/// `[[domain]]`.
+pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
+    for (key, todo) in [
+        ("home", "write home = \"sip\" or home = \"xmpp\": where the domain's users live"),
+        ("xmpp", "write the domain of its JIDs"),
+        ("sip", "write the host of its SIP URIs"),
+    ] {
+        if !section.has(key) {
+            section.error(key, "is missing", todo);
+        }
+    }
+    let home = section.choice("home", &[("sip", Home::Sip), ("xmpp", Home::Xmpp)]);
+    let xmpp = section.parsed("xmpp", |text| if text == "*" { Ok(text.to_owned()) } else { jid_domain(text) });
+    let sip = section.parsed("sip", HostPort::read);
+    let next_hop = section.parsed("next_hop", NextHop::read);
+    let source = section.list("source", Cidr::read).into_iter().map(|(net, _)| net).collect();
+    let max_message = section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE);
+    let large = section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp);
+    let pager_as_chat = section.boolean("pager_as_chat", false);
+    let gruu = section.boolean("gruu", true);
+    let anonymous = section.parsed("anonymous", bare_jid);
+    let rules = section.sections("rule").iter().filter_map(rule).collect();
+    let part = match (home, &xmpp, sip) {
+        (Some(home), Some(xmpp), Some(sip)) => Some(Domain {
+            home,
+            xmpp: xmpp.clone(),
+            sip,
+            next_hop,
+            source,
+            max_message,
+            large,
+            pager_as_chat,
+            gruu,
+            anonymous,
+            rules,
+        }),
+        _ => None,
+    };
+    Read { section, domain: xmpp, part }
+}
+
+/// `[[domain.rule]]`.
+fn rule(section: &Section<'_>) -> Option<Rule> {
+    if !section.has("kind") {
+        section.error("kind", "is missing", "write kind = \"table\" or \"prefix\"");
+    }
+    match section.choice("kind", &[("table", true), ("prefix", false)])? {
+        true => {
+            if !section.has("pairs") {
+                section.error(
+                    "pairs",
+                    "is missing",
+                    "write pairs = { \"101\" = \"juliet\" }: SIP user, XMPP local part",
+                );
+            }
+            Some(Rule::Table(section.pairs("pairs").into_iter().map(|(sip, xmpp, _)| (sip, xmpp)).collect()))
+        }
+        false => Some(Rule::Prefix {
+            sip: section.required("sip", "write the prefix on the SIP side, \"\" for none")?.to_owned(),
+            xmpp: section.required("xmpp", "write the prefix on the XMPP side, \"\" for none")?.to_owned(),
+        }),
+    }
+}
+
+/// A domain as JIDs have it: a host name, lower case, without a port.
+fn jid_domain(text: &str) -> Result<String, Bad> {
+    const TODO: &str = "write the domain alone, such as sip.example";
+    if text.contains(['@', '/']) {
+        return Err(Bad { what: "is a JID, not a domain".to_owned(), todo: TODO.to_owned() });
+    }
+    if text.contains(':') {
+        return Err(Bad { what: "has a port, and JIDs have none".to_owned(), todo: TODO.to_owned() });
+    }
+    value::host_name(text)
+}
+
+fn bare_jid(text: &str) -> Result<String, Bad> {
+    let bad =
+        |what: &str| Bad { what: what.to_owned(), todo: "write a bare JID, such as a.user@sip.example".to_owned() };
+    let domain = match text.split_once('@') {
+        Some(("", _)) => return Err(bad("has an empty local part")),
+        Some((_, domain)) => domain,
+        None => text,
+    };
+    if domain.contains('/') {
+        return Err(bad("has a resource"));
+    }
+    jid_domain(domain).map(|_| text.to_owned())
+}
+
+/// `[message]`.
+pub(super) fn message(section: &Section<'_>) -> Message {
+    let defaults = Message::default();
+    Message {
+        confirm_within: section.duration("confirm_within", 10 * MILLISECOND..=20 * SECOND, defaults.confirm_within),
+        queue_per_pair: section.number("queue_per_pair", 1..=10_000, defaults.queue_per_pair),
+    }
+}
+
+/// `[limits]`.
+pub(super) fn limits(section: &Section<'_>) -> Limits {
+    const MANY: usize = 100_000_000;
+    const GIGABYTE: usize = 1 << 30;
+    let defaults = Limits::default();
+    let number = |key, range, default| section.number(key, range, default);
+    Limits {
+        messages_to_sip: number("messages_to_sip", 1..=MANY, defaults.messages_to_sip),
+        messages_to_xmpp: number("messages_to_xmpp", 1..=MANY, defaults.messages_to_xmpp),
+        server_transactions: number("server_transactions", 1_000..=MANY, defaults.server_transactions),
+        sip_message: number("sip_message", 4_096..=16 << 20, defaults.sip_message),
+        tcp_connections: number("tcp_connections", 1..=1_000_000, defaults.tcp_connections),
+        tcp_connections_per_source: number(
+            "tcp_connections_per_source",
+            1..=1_000_000,
+            defaults.tcp_connections_per_source,
+        ),
+        tcp_idle: section.duration("tcp_idle", SECOND..=24 * HOUR, defaults.tcp_idle),
+        tcp_stall: section.duration("tcp_stall", SECOND..=10 * MINUTE, defaults.tcp_stall),
+        tcp_output: number("tcp_output", 65_536..=GIGABYTE, defaults.tcp_output),
+        xmpp_output: number("xmpp_output", 65_536..=GIGABYTE, defaults.xmpp_output),
+    }
+}
+
+/// `[log]`.
+pub(super) fn log(section: &Section<'_>) -> Log {
+    let defaults = Log::default();
+    let level = section.parsed("level", |text| match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err(Bad {
+            what: "is no log level or filter".to_owned(),
+            todo: "write error, warn, info, debug or trace, or a filter such as \"info,stox::net=debug\"".to_owned(),
+        }),
+    });
+    Log {
+        format: section
+            .choice("format", &[("human", LogFormat::Human), ("json", LogFormat::Json)])
+            .unwrap_or(defaults.format),
+        level: level.unwrap_or(defaults.level),
+    }
+}

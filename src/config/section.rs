@@ -1,0 +1,327 @@
+//! Reading one table of the file: every value is asked for by name and type, and what does not fit becomes a problem
+//! that knows its line. Reading goes on after a problem, so that one run tells them all.
+
+use std::cell::{Cell, RefCell};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys;
+use super::problem::{Problem, Severity};
+use super::value::{self, Bad};
+
+/// The file that is being read, and what was found wrong so far.
+pub(super) struct Document<'d> {
+    file: PathBuf,
+    text: &'d str,
+    problems: RefCell<Vec<Problem>>,
+    /// The first line that is no TOML. What is beyond it may be misread and what is missing may stand there, so only
+    /// mistakes inside values and key names before it are told.
+    broken_at: Cell<Option<usize>>,
+}
+
+impl<'d> Document<'d> {
+    pub(super) fn new(file: &Path, text: &'d str) -> Document<'d> {
+        Document { file: file.to_owned(), text, problems: RefCell::default(), broken_at: Cell::new(None) }
+    }
+
+    /// Notes a line that is no TOML.
+    pub(super) fn broken(&self, line: usize, what: &str) {
+        self.note(Severity::Error, line, "", what, "write it as TOML 1.0 has it");
+        self.broken_at.set(Some(self.broken_at.get().map_or(line, |first| first.min(line))));
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken_at.get().is_some()
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(super) fn line(&self, offset: usize) -> usize {
+        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
+        1 + before.iter().filter(|b| **b == b'\n').count()
+    }
+
+    pub(super) fn note(&self, severity: Severity, line: usize, key: &str, what: &str, todo: &str) {
+        if self.broken_at.get().is_some_and(|first| line >= first) && !key.is_empty() {
+            return;
+        }
+        self.problems.borrow_mut().push(Problem {
+            file: self.file.clone(),
+            line,
+            key: key.to_owned(),
+            what: what.to_owned(),
+            todo: todo.to_owned(),
+            severity,
+        });
+    }
+
+    /// Errors and warnings, each in the order of the file.
+    pub(super) fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        let mut all = self.problems.into_inner();
+        all.sort_by_key(|p| p.line);
+        all.dedup();
+        all.into_iter().partition(|p| p.severity == Severity::Error)
+    }
+}
+
+/// One table: `[sip]`, or one of the `[[domain]]`s.
+#[derive(Clone)]
+pub(super) struct Section<'d> {
+    doc: &'d Document<'d>,
+    name: &'static str,
+    table: Option<&'d DeTable<'d>>,
+    line: usize,
+}
+
+impl<'d> Section<'d> {
+    /// The file's top level.
+    pub(super) fn top(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Section<'d> {
+        Section { doc, name: "", table: Some(table), line: 0 }.checked()
+    }
+
+    /// Tells every key that nobody knows.
+    fn checked(self) -> Section<'d> {
+        for key in self.table.into_iter().flat_map(|t| t.keys()) {
+            let (name, known) = (key.get_ref().as_ref(), keys::of(self.name));
+            if known.contains(&name) {
+                continue;
+            }
+            let todo = match (keys::closest(name, known), keys::home_of(name)) {
+                (Some(meant), _) => format!("did you mean \"{meant}\"?"),
+                (None, Some(section)) => format!("it belongs in {section}"),
+                (None, None) => format!("known here are {}", known.join(", ")),
+            };
+            self.doc.note(
+                Severity::Error,
+                self.doc.line(key.span().start),
+                &self.path(name),
+                "is not a key of this section",
+                &todo,
+            );
+        }
+        self
+    }
+
+    fn path(&self, key: &str) -> String {
+        match (self.name, key) {
+            ("", key) => key.to_owned(),
+            (name, "") => name.to_owned(),
+            (name, key) => format!("{name}.{key}"),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
+        debug_assert!(keys::of(self.name).contains(&key), "{key} is missing from the table of keys");
+        self.table?.get(key)
+    }
+
+    /// Whether the file gives `key` here.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Whether the file has this section.
+    pub(super) fn exists(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Whether `key` is there and is a list of nothing.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.get(key).and_then(|found| found.get_ref().as_array()).is_some_and(|items| items.is_empty())
+    }
+
+    /// The line of `key`, or of the section where the key is absent.
+    pub(super) fn line_of(&self, key: &str) -> usize {
+        match self.table.and_then(|t| t.get_key_value(key)) {
+            Some((key, _)) => self.doc.line(key.span().start),
+            None => self.line,
+        }
+    }
+
+    /// A mistake that shows only in the whole section or file.
+    pub(super) fn error(&self, key: &str, what: impl AsRef<str>, todo: impl AsRef<str>) {
+        if !self.doc.is_broken() {
+            self.wrong(key, what, todo);
+        }
+    }
+
+    /// A mistake in the value itself.
+    fn wrong(&self, key: &str, what: impl AsRef<str>, todo: impl AsRef<str>) {
+        self.doc.note(Severity::Error, self.line_of(key), &self.path(key), what.as_ref(), todo.as_ref());
+    }
+
+    pub(super) fn warn(&self, key: &str, what: impl AsRef<str>, todo: impl AsRef<str>) {
+        if self.doc.is_broken() {
+            return;
+        }
+        self.doc.note(Severity::Warning, self.line_of(key), &self.path(key), what.as_ref(), todo.as_ref());
+    }
+
+    fn refused(&self, key: &str, line: usize, text: &str, bad: &Bad) {
+        let what = format!("\"{text}\" {}", bad.what);
+        self.doc.note(Severity::Error, line, &self.path(key), &what, &bad.todo);
+    }
+
+    fn wrong_type(&self, key: &str, found: &Spanned<DeValue<'_>>, todo: &str) {
+        let line = self.doc.line(found.span().start);
+        let what = format!("is {} {}", article(found.get_ref().type_str()), found.get_ref().type_str());
+        self.doc.note(Severity::Error, line, &self.path(key), &what, todo);
+    }
+
+    /// A text, if it is there.
+    pub(super) fn string(&self, key: &str) -> Option<&'d str> {
+        let found = self.get(key)?;
+        if found.get_ref().as_str().is_none() {
+            self.wrong_type(key, found, "write a text in quotes");
+        }
+        found.get_ref().as_str()
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&self, key: &str, todo: &str) -> Option<&'d str> {
+        if !self.has(key) {
+            self.error(key, "is missing", todo);
+        }
+        self.string(key)
+    }
+
+    /// A text of a small grammar.
+    pub(super) fn parsed<T>(&self, key: &str, read: impl FnOnce(&str) -> Result<T, Bad>) -> Option<T> {
+        let text = self.string(key)?;
+        read(text).map_err(|bad| self.refused(key, self.line_of(key), text, &bad)).ok()
+    }
+
+    /// A list of texts of a small grammar, each with its line.
+    pub(super) fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, Bad>) -> Vec<(T, usize)> {
+        let Some(found) = self.get(key) else { return Vec::new() };
+        let Some(items) = found.get_ref().as_array() else {
+            self.wrong_type(key, found, "write a list of texts: [\"…\", \"…\"]");
+            return Vec::new();
+        };
+        let mut read_items = Vec::new();
+        for item in items.iter() {
+            let line = self.doc.line(item.span().start);
+            match item.get_ref().as_str().map(|text| (text, read(text))) {
+                Some((_, Ok(value))) => read_items.push((value, line)),
+                Some((text, Err(bad))) => self.refused(key, line, text, &bad),
+                None => self.wrong_type(key, item, "write a text in quotes"),
+            }
+        }
+        read_items
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(&self, key: &str, range: RangeInclusive<usize>, default: usize) -> usize {
+        let Some(found) = self.get(key) else { return default };
+        let todo = format!("write a whole number from {} to {}", range.start(), range.end());
+        let Some(integer) = found.get_ref().as_integer() else {
+            self.wrong_type(key, found, &todo);
+            return default;
+        };
+        match usize::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.wrong(key, format!("{} is out of range", integer.as_str()), todo);
+                default
+            }
+        }
+    }
+
+    /// A duration within `range`.
+    pub(super) fn duration(&self, key: &str, range: RangeInclusive<Duration>, default: Duration) -> Duration {
+        let Some(read) = self.parsed(key, value::duration) else { return default };
+        if !range.contains(&read) {
+            let what = format!("\"{}\" is out of range", self.string(key).unwrap_or_default());
+            self.wrong(key, what, format!("write a duration from {:?} to {:?}", range.start(), range.end()));
+            return default;
+        }
+        read
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, key: &str, default: bool) -> bool {
+        let Some(found) = self.get(key) else { return default };
+        if found.get_ref().as_bool().is_none() {
+            self.wrong_type(key, found, "write true or false, without quotes");
+        }
+        found.get_ref().as_bool().unwrap_or(default)
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.string(key)?;
+        let chosen = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if chosen.is_none() {
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            self.wrong(key, format!("\"{text}\" is not known"), format!("write {}", known.join(" or ")));
+        }
+        chosen
+    }
+
+    /// A table of texts: each key with its value and line.
+    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String, usize)> {
+        const TODO: &str = "write { \"101\" = \"juliet\", \"102\" = \"romeo\" }";
+        let Some(found) = self.get(key) else { return Vec::new() };
+        let Some(table) = found.get_ref().as_table() else {
+            self.wrong_type(key, found, TODO);
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (left, right) in table.iter() {
+            match right.get_ref().as_str() {
+                Some(text) => {
+                    pairs.push((left.get_ref().to_string(), text.to_owned(), self.doc.line(left.span().start)))
+                }
+                None => self.wrong_type(key, right, TODO),
+            }
+        }
+        pairs.sort_by_key(|(_, _, line)| *line);
+        pairs
+    }
+
+    /// A table below this one; one without keys if it is absent.
+    pub(super) fn section(&self, key: &str) -> Section<'d> {
+        let name = keys::below(self.name, key);
+        let absent = Section { doc: self.doc, name, table: None, line: 0 };
+        let Some(found) = self.get(key) else { return absent };
+        match found.get_ref().as_table() {
+            Some(table) => Section { table: Some(table), line: self.doc.line(found.span().start), ..absent }.checked(),
+            None => {
+                self.wrong_type(key, found, &format!("write a section: [{name}]"));
+                absent
+            }
+        }
+    }
+
+    /// The tables of a list below this one.
+    pub(super) fn sections(&self, key: &str) -> Vec<Section<'d>> {
+        let name = keys::below(self.name, key);
+        let Some(found) = self.get(key) else { return Vec::new() };
+        let todo = format!("write [[{name}]], with two brackets, once for each");
+        let Some(items) = found.get_ref().as_array() else {
+            self.wrong_type(key, found, &todo);
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in items.iter() {
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    let line = self.doc.line(item.span().start);
+                    sections.push(Section { doc: self.doc, name, table: Some(table), line }.checked());
+                }
+                None => self.wrong_type(key, item, &todo),
+            }
+        }
+        sections
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
