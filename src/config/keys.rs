@@ -1,6 +1,11 @@
 //! Every key there is, by section. The reader refuses to ask for a key that is not here, and the reference file is
 //! tested to name each of them.
 
+/// Every section as it is written in the file (`sip.peer`; empty for the top level) with its keys.
+pub fn known_keys() -> &'static [(&'static str, &'static [&'static str])] {
+    KEYS
+}
+
 /// Sections (`""` is the top level) and their keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("", &["xmpp", "sip", "admin", "domain", "message", "limits", "log"]),

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+pub use keys::known_keys;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
 use section::{Document, Section};
@@ -69,9 +70,8 @@ impl Config {
         if text.lines().any(|l| l.trim_start().strip_prefix("secret").is_some_and(|l| l.trim_start().starts_with('=')))
             && read::readable_by_all(file)
         {
-            config
-                .warnings
-                .extend(whole("holds a secret and can be read by everybody".to_owned(), "chmod 640 it").pop());
+            let told = whole("holds a secret and can be read by everybody".to_owned(), "chmod 640 it");
+            config.warnings.extend(told.into_iter().map(|p| Problem { severity: Severity::Warning, ..p }));
         }
         Ok(config)
     }
@@ -363,7 +363,8 @@ impl Default for Limits {
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,stox::net=debug`. Addresses of people
+    /// `error`, `warn`, `info`, `debug`, `trace`, or several with commas, each but the first for
+    /// one part: `info,stox::net=debug`. Addresses of people
     /// appear at `debug` and below only.
     pub level: String,
 }

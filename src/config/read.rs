@@ -306,17 +306,28 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
 /// `[log]`.
 pub(super) fn log(section: &Section<'_>) -> Log {
     let defaults = Log::default();
-    let level = section.parsed("level", |text| match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err(Bad {
-            what: "is no log level or filter".to_owned(),
-            todo: "write error, warn, info, debug or trace, or a filter such as \"info,stox::net=debug\"".to_owned(),
-        }),
-    });
+    let level = section.parsed("level", log_level);
     Log {
         format: section
             .choice("format", &[("human", LogFormat::Human), ("json", LogFormat::Json)])
             .unwrap_or(defaults.format),
         level: level.unwrap_or(defaults.level),
     }
+}
+
+/// `LEVEL` or `PART=LEVEL`, several with commas. Stricter than the filter it is for, which takes any word for a part.
+fn log_level(text: &str) -> Result<String, Bad> {
+    let level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
+    let part = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+    let fits = |directive: &str| match directive.split_once('=') {
+        Some((name, word)) => part(name) && level(word),
+        None => level(directive),
+    };
+    if text.split(',').all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Bad {
+        what: "is no log level".to_owned(),
+        todo: "write error, warn, info, debug or trace, and for single parts \"info,stox::net=debug\"".to_owned(),
+    })
 }

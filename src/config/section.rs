@@ -304,6 +304,13 @@ impl<'d> Section<'d> {
         let name = keys::below(self.name, key);
         let Some(found) = self.get(key) else { return Vec::new() };
         let todo = format!("write [[{name}]], with two brackets, once for each");
+        if found.get_ref().is_table() {
+            // Said once; what is in it is still read, so that nothing seems to be missing.
+            self.wrong_type(key, found, &todo);
+            return vec![
+                Section { doc: self.doc, name, table: found.get_ref().as_table(), line: self.line_of(key) }.checked(),
+            ];
+        }
         let Some(items) = found.get_ref().as_array() else {
             self.wrong_type(key, found, &todo);
             return Vec::new();

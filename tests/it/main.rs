@@ -1,1 +1,3 @@
 //! One test binary, so one link.
+
+mod config;

@@ -1,0 +1,431 @@
+//! The reference of the configuration is true, and every mistake is told with its line and what to do.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stox::config::{Config, Home, Problem, known_keys};
+
+const REFERENCE: &str = include_str!("../../config/stox.toml");
+
+/// The example of the README: both homes, nothing optional.
+const SMALL: &str = r#"
+[[xmpp.component]]
+domain = "sip.example"
+server = "127.0.0.1:5347"
+secret = "s3cret"
+[sip]
+listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+[[domain]]
+home = "sip"
+xmpp = "sip.example"
+sip = "pbx.example"
+next_hop = "sip:127.0.0.1:5070;transport=udp"
+[[domain]]
+home = "xmpp"
+xmpp = "xmpp.example"
+sip = "xmpp.example"
+"#;
+
+#[test]
+fn the_reference_shows_the_defaults() {
+    let as_it_is = parse(REFERENCE).unwrap();
+    let written_out = parse(&uncommented(REFERENCE, "# ")).unwrap();
+    assert_eq!(as_it_is, written_out);
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let mut seen = Vec::new();
+    let mut section = String::new();
+    for line in REFERENCE.lines() {
+        let line = line.trim_start_matches("# ").trim_start_matches("## ");
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            seen.push((section.clone(), key.trim().to_owned()));
+        }
+    }
+    for (section, keys) in known_keys().iter().filter(|(section, _)| !matches!(*section, "" | "xmpp")) {
+        for key in keys.iter().filter(|key| !matches!((*section, **key), ("sip", "peer") | ("domain", "rule"))) {
+            assert!(seen.contains(&((*section).to_owned(), (*key).to_owned())), "[{section}] {key} is not shown");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_reference_are_right() {
+    let all = uncommented(&uncommented(REFERENCE, "# "), "## ");
+    let told = lines(parse(&all).unwrap_err());
+    assert_eq!(
+        told,
+        [format!("{}: xmpp.component.secret_file: is given and so is secret; keep one of the two", {
+            1 + all.lines().position(|l| l.starts_with("secret_file")).unwrap()
+        })]
+    );
+    let config = parse(&all.replace("\nsecret_file", "\n#")).unwrap();
+    assert_eq!(config.domains.iter().filter(|d| d.home == Home::Xmpp).count(), 2);
+    assert_eq!(config.peers.len(), 2);
+    assert_eq!(lines(config.warnings), Vec::<String>::new());
+}
+
+#[test]
+fn a_small_configuration_is_complete() {
+    let config = parse(SMALL).unwrap();
+    assert_eq!(lines(config.warnings), Vec::<String>::new());
+    assert!(config.admin.is_none());
+    let [peer] = config.peers.as_slice() else { panic!("{:?}", config.peers) };
+    assert_eq!((peer.name.as_str(), peer.domains.as_slice()), ("pbx.example", &["pbx.example".to_owned()][..]));
+    assert!(peer.source[0].contains("127.0.0.1".parse().unwrap()));
+    assert!(!peer.source[0].contains("127.0.0.2".parse().unwrap()));
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let config = parse(SMALL).unwrap();
+    assert_eq!(config.components[0].secret.reveal(), "s3cret");
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let told = parse(&SMALL.replace("domain = \"sip.example\"", "")).unwrap_err();
+    assert!(!format!("{told:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_secret_comes_from_the_first_line_of_its_file() {
+    let dir = Folder::new("secret");
+    let text = SMALL.replace("secret = \"s3cret\"", "secret_file = \"component.secret\"");
+    dir.write("component.secret", "from a file\n", 0o640);
+    let file = dir.write("stox.toml", &text, 0o644);
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.components[0].secret.reveal(), "from a file");
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_is_a_warning() {
+    let dir = Folder::new("readable");
+    let secret = dir.write("component.secret", "from a file\n", 0o644);
+    let file = dir.write("a.toml", &SMALL.replace("secret = \"s3cret\"", "secret_file = \"component.secret\""), 0o600);
+    assert_eq!(
+        lines(Config::load(&file).unwrap().warnings),
+        [format!(
+            "5: warning: xmpp.component.secret_file: {} can be read by everybody; chmod 640 it",
+            secret.display()
+        )]
+    );
+    let file = dir.write("b.toml", SMALL, 0o644);
+    let warnings = Config::load(&file).unwrap().warnings;
+    assert_eq!(
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [format!("{}: warning: holds a secret and can be read by everybody; chmod 640 it", file.display())]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_says_so() {
+    let told = Config::load(Path::new("/nowhere/stox.toml")).unwrap_err();
+    assert_eq!(
+        told[0].to_string(),
+        "/nowhere/stox.toml: cannot be read (No such file or directory (os error 2)); name another with --config FILE"
+    );
+}
+
+#[test]
+fn an_empty_file_tells_all_that_is_missing() {
+    assert_eq!(
+        lines(parse("").unwrap_err()),
+        [
+            "xmpp: has no component; add [[xmpp.component]] with domain, server and secret",
+            "domain: none has home = \"sip\"; add one: a message needs a domain to come from and one to go to",
+            "domain: none has home = \"xmpp\"; add one: a message needs a domain to come from and one to go to",
+            "sip.listen: is missing; write listen = [\"udp:IP:PORT\", \"tcp:IP:PORT\"]",
+        ]
+    );
+}
+
+#[test]
+fn several_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let text = SMALL
+        .replace("domain = \"sip", "domian = \"sip")
+        .replace(":5347", "")
+        .replace("udp:127.0.0.1:5060", "udp:127.0.0.1:99999")
+        .replace("next_hop = \"sip:", "nexthop = \"sips:");
+    assert_eq!(
+        lines(parse(&text).unwrap_err()),
+        [
+            "2: xmpp.component.domain: is missing; write the domain that the XMPP server knows the component by",
+            "3: xmpp.component.domian: is not a key of this section; did you mean \"domain\"?",
+            "4: xmpp.component.server: \"127.0.0.1\" has no port; write the server's component port too, such as \
+             \"127.0.0.1:5347\"",
+            "7: sip.listen: \"udp:127.0.0.1:99999\" has a bad port (\"99999\"); write \"udp:IP:PORT\" or \
+             \"tcp:IP:PORT\", an IPv6 address in brackets",
+            "12: domain.nexthop: is not a key of this section; did you mean \"next_hop\"?",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_the_mistakes_before_it() {
+    let text = SMALL.replace("server", "sever").replace("home = \"xmpp\"", "home = xmpp");
+    assert_eq!(
+        lines(parse(&text).unwrap_err()),
+        [
+            "4: xmpp.component.sever: is not a key of this section; did you mean \"server\"?",
+            "14: string values must be quoted, expected literal string; write it as TOML 1.0 has it",
+        ]
+    );
+}
+
+/// What is changed in [`SMALL`], and the one problem that must come of it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("secret = \"s3cret\"", "secret = 5", "5: xmpp.component.secret: is an integer; write a text in quotes"),
+    (
+        "secret = \"s3cret\"",
+        "secret = \"\"",
+        "5: xmpp.component.secret: is empty; write the secret that the XMPP server has for this component",
+    ),
+    (
+        "secret = \"s3cret\"",
+        "",
+        "2: xmpp.component.secret: is missing; write secret = \"…\", or secret_file = \"…\" with a path",
+    ),
+    (
+        "secret = \"s3cret\"",
+        "secret_file = \"/nowhere\"",
+        "5: xmpp.component.secret_file: /nowhere cannot be read (No such file or directory (os error 2)); create it, \
+         readable by the user that stox runs as",
+    ),
+    (
+        "secret = \"s3cret\"",
+        "secret = \"s3cret\"\nstanza_size = 9999",
+        "6: xmpp.component.stanza_size: 9999 is out of range; write a whole number from 10000 to 16777216",
+    ),
+    (
+        "secret = \"s3cret\"",
+        "secret = \"s3cret\"\nping_every = \"60\"",
+        "6: xmpp.component.ping_every: \"60\" has no unit; write a whole number and a unit: \"500ms\", \"10s\", \"5m\", \
+         \"2h\"",
+    ),
+    (
+        "secret = \"s3cret\"",
+        "secret = \"s3cret\"\n[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"h:1\"\nsecret = \"x\"",
+        "7: xmpp.component.domain: \"sip.example\" is there twice, first on line 3; keep one of the two: one link serves \
+         a domain",
+    ),
+    (
+        "[[xmpp.component]]",
+        "[xmpp.component]",
+        "2: xmpp.component: is a table; write [[xmpp.component]], with two brackets, once for each",
+    ),
+    (
+        "listen = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]",
+        "listen = \"udp:127.0.0.1:5060\"",
+        "7: sip.listen: is a string; write a list of texts: [\"…\", \"…\"]",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"",
+        "\"udp:127.0.0.1:5060\"",
+        "7: sip.listen: udp:127.0.0.1:5060 is there twice; keep one of the two",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"",
+        "\"tls:127.0.0.1:5061\"",
+        "7: sip.listen: \"tls:127.0.0.1:5061\" asks for \"tls\", which is not offered yet; write \"udp:IP:PORT\" or \
+         \"tcp:IP:PORT\", an IPv6 address in brackets",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"",
+        "\"tcp:::1:5060\"",
+        "7: sip.listen: \"tcp:::1:5060\" has an IPv6 address without brackets; write \"udp:IP:PORT\" or \"tcp:IP:PORT\", \
+         an IPv6 address in brackets",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\nunknown_source = \"ignore\"",
+        "8: sip.unknown_source: \"ignore\" is not known; write \"refuse\" or \"drop\"",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[admin]\nlisten = 9480",
+        "9: admin.listen: is an integer; write a text in quotes",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\nconfirm_within = \"1s\"",
+        "8: sip.confirm_within: is not a key of this section; it belongs in [message]",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.0/33\"]\ndomains = [\"pbx.example\"]",
+        "10: sip.peer.source: \"192.0.2.0/33\" has a bad prefix length (\"33\", at most 32); write an address or a network \
+         such as \"192.0.2.0/24\" or \"2001:db8::/32\"",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.1\"]\ndomains = [\"other.example\"]",
+        "11: sip.peer.domains: no [[domain]] has sip = \"other.example\"; add a [[domain]] with home = \"sip\" for it, or \
+         remove it",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.1\"]\ndomains = [\"xmpp.example\"]",
+        "11: sip.peer.domains: \"xmpp.example\" is the SIP name of XMPP users, and a SIP peer must not speak for them; \
+         remove it",
+    ),
+    (
+        "[[domain]]\nhome = \"sip\"",
+        "[[domain]]\nhome = \"pbx\"",
+        "9: domain.home: \"pbx\" is not known; write \"sip\" or \"xmpp\"",
+    ),
+    (
+        "xmpp = \"sip.example\"",
+        "xmpp = \"pbx.sip.example\"",
+        "10: domain.xmpp: no [[xmpp.component]] serves \"pbx.sip.example\", so XMPP users cannot reach it; add \
+         [[xmpp.component]] with domain = \"pbx.sip.example\"",
+    ),
+    (
+        "xmpp = \"sip.example\"",
+        "xmpp = \"user@sip.example\"",
+        "10: domain.xmpp: \"user@sip.example\" is a JID, not a domain; write the domain alone, such as sip.example",
+    ),
+    (
+        "sip = \"pbx.example\"",
+        "sip = \"pbx example\"",
+        "11: domain.sip: \"pbx example\" has ' ', which no host name has; write a host name such as pbx.example, or an IP \
+         address",
+    ),
+    (
+        "next_hop = \"sip:127",
+        "next_hop = \"sips:127",
+        "12: domain.next_hop: \"sips:127.0.0.1:5070;transport=udp\" is a sips URI, and sips is not translated (RFC 7247 \
+         section 8); write \"sip:HOST:PORT;transport=udp\" (or tcp)",
+    ),
+    (
+        "next_hop = \"sip:127.0.0.1:5070;",
+        "next_hop = \"sip:127.0.0.1:5060;",
+        "12: domain.next_hop: sip:127.0.0.1:5060;transport=udp is stox itself (it listens on udp:127.0.0.1:5060); write \
+         the address of the SIP server",
+    ),
+    (
+        "sip = \"xmpp.example\"",
+        "sip = \"pbx.example\"",
+        "16: domain.sip: \"pbx.example\" is there twice, first on line 11; give each domain its own host, or its own port",
+    ),
+    (
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
+        "xmpp = \"*\"\nsip = \"a.example\"\n[[domain]]\nhome = \"xmpp\"\nxmpp = \"*\"\nsip = \"b.example\"",
+        "19: domain.xmpp: \"*\" is there twice, first on line 15; keep one wildcard: it already takes every domain",
+    ),
+    (
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n[limits]\ntcp_connections = \"many\"",
+        "18: limits.tcp_connections: is a string; write a whole number from 1 to 1000000",
+    ),
+    (
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n[log]\nlevel = \"loud and clear\"",
+        "18: log.level: \"loud and clear\" is no log level; write error, warn, info, debug or trace, and for single parts \
+         \"info,stox::net=debug\"",
+    ),
+    (
+        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
+        "xmpp = \"xmpp.example\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
+        "16: duplicate key; write it as TOML 1.0 has it",
+    ),
+];
+
+#[test]
+fn each_mistake_has_its_line_its_key_and_a_remedy() {
+    for (right, wrong, told) in MISTAKES {
+        assert!(SMALL.contains(right), "{right}");
+        let text = SMALL.replacen(right, wrong, 1);
+        match parse(&text) {
+            Ok(_) => panic!("nothing was told of {wrong}"),
+            Err(problems) => assert_eq!(lines(problems), [*told], "{wrong}"),
+        }
+    }
+}
+
+/// What works, but should be looked at.
+const WARNINGS: &[(&str, &str, &str)] = &[
+    (
+        "secret = \"s3cret\"",
+        "secret = \"s3cret\"\n[[xmpp.component]]\ndomain = \"b.example\"\nserver = \"h:1\"\nsecret = \"x\"",
+        "7: warning: xmpp.component.domain: no [[domain]] has xmpp = \"b.example\", so this component serves nobody; add a \
+         [[domain]] with home = \"sip\" for it, or remove the component",
+    ),
+    (
+        "next_hop = \"sip:127.0.0.1:5070;transport=udp\"",
+        "",
+        "8: warning: domain.next_hop: is missing and no peer is allowed to send for \"pbx.example\": only the addresses \
+         that DNS gives for that name may; write next_hop, source, or a [[sip.peer]], unless that is meant",
+    ),
+    (
+        "home = \"xmpp\"",
+        "home = \"xmpp\"\nmax_message = 1200",
+        "15: warning: domain.max_message: means nothing with home = \"xmpp\"; move it to the [[domain]] with home = \
+         \"sip\" whose peer it is about, or remove it",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[admin]\nlisten = \"0.0.0.0:9480\"",
+        "9: warning: admin.listen: 0.0.0.0:9480 is no loopback address, and there is no authentication; listen on \
+         127.0.0.1, or let a firewall keep strangers out",
+    ),
+];
+
+#[test]
+fn warnings_do_not_fail() {
+    for (right, wrong, told) in WARNINGS {
+        assert!(SMALL.contains(right), "{right}");
+        let config = parse(&SMALL.replacen(right, wrong, 1)).unwrap();
+        assert_eq!(lines(config.warnings), [*told], "{wrong}");
+    }
+}
+
+fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    Config::parse(Path::new("stox.toml"), text)
+}
+
+/// Problems without the file's name.
+fn lines(problems: Vec<Problem>) -> Vec<String> {
+    let cut = |text: String| match text.split_once(".toml: ") {
+        Some((_, rest)) => rest.to_owned(),
+        None => text.split_once(".toml:").map(|(_, rest)| rest.to_owned()).unwrap_or(text),
+    };
+    problems.iter().map(|problem| cut(problem.to_string())).collect()
+}
+
+/// The text with every key and section behind `mark` made live.
+fn uncommented(text: &str, mark: &str) -> String {
+    let live = |line: &str| match line.strip_prefix(mark) {
+        Some(rest) if rest.starts_with('[') => rest.to_owned(),
+        Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(live).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// A folder of this test, gone at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("stox-config-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
