@@ -49,8 +49,12 @@ fn main() -> ExitCode {
     let config = match Config::load(&arguments.config) {
         Ok(config) => config,
         Err(problems) => {
-            for problem in &problems {
-                eprintln!("{problem}");
+            let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+            // What is wrong is what `check` is asked for; the other commands are disturbed by it.
+            if matches!(arguments.command, Some(Command::Check)) {
+                print!("{text}")
+            } else {
+                eprint!("{text}")
             }
             return ExitCode::from(WRONG_CONFIG);
         }
@@ -100,7 +104,7 @@ fn log_to_stderr(config: &Config) {
 
 fn check(config: &Config, file: &Path) -> ExitCode {
     for warning in &config.warnings {
-        eprintln!("{warning}");
+        println!("{warning}");
     }
     let domains: Vec<_> = config.domains.iter().map(|d| format!("{} <-> {}", d.xmpp, d.sip)).collect();
     let sockets: Vec<_> = config.sip.listen.iter().map(ToString::to_string).collect();

@@ -299,3 +299,71 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
         other => bad(format!("has the unknown unit \"{other}\""), TODO),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_whole_number_and_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        for wrong in ["", "s", "1", "1.5s", "-1s", "1 s", "1d", "99999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_of_its_prefix() {
+        let holds = |net: &str, ip: &str| Cidr::read(net).unwrap().contains(ip.parse().unwrap());
+        assert!(holds("192.0.2.0/24", "192.0.2.255"));
+        assert!(!holds("192.0.2.0/24", "192.0.3.0"));
+        assert!(holds("192.0.2.7", "::ffff:192.0.2.7"));
+        assert!(holds("2001:db8::/32", "2001:db8:ffff::1"));
+        assert!(!holds("2001:db8::/32", "2001:db9::1"));
+        assert!(holds("0.0.0.0/0", "203.0.113.1"));
+        assert!(!holds("0.0.0.0/0", "2001:db8::1"));
+        assert!(holds("::/0", "2001:db8::1"));
+        for wrong in ["", "192.0.2.1/24", "192.0.2.0/33", "::/129", "192.0.2.0/", "pbx.example", "192.0.2.0/-1"] {
+            assert!(Cidr::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_ipv6_has_brackets() {
+        let read = |text: &str| HostPort::read(text).map(|h| (h.host, h.port));
+        assert_eq!(read("PBX.Example:5080"), Ok(("pbx.example".to_owned(), Some(5080))));
+        assert_eq!(read("192.0.2.7"), Ok(("192.0.2.7".to_owned(), None)));
+        assert_eq!(read("[2001:DB8::1]:5060"), Ok(("2001:db8::1".to_owned(), Some(5060))));
+        assert_eq!(read("2001:db8::1"), Ok(("2001:db8::1".to_owned(), None)));
+        assert_eq!(HostPort::read("[2001:db8::1]:5060").unwrap().to_string(), "[2001:db8::1]:5060");
+        for wrong in ["", "a b", "a:0", "a:70000", "a:b", "[::1", "[::1]x", "300.1.1.1", "a..b", "-a", "a@b", "a/b"] {
+            assert!(HostPort::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_next_hop_is_a_sip_uri_of_a_host() {
+        let read = |text: &str| NextHop::read(text).map(|hop| hop.to_string());
+        assert_eq!(read("sip:pbx.example"), Ok("sip:pbx.example".to_owned()));
+        assert_eq!(read("SIP:[::1]:5070;transport=TCP"), Ok("sip:[::1]:5070;transport=tcp".to_owned()));
+        assert_eq!(read("sip:192.0.2.1:5070;lr"), Ok("sip:192.0.2.1:5070".to_owned()));
+        for wrong in
+            ["", "pbx.example", "sips:pbx.example", "sip:", "sip:a@b", "sip:b;transport=tls", "sip:b?x=y", "tel:+1"]
+        {
+            assert!(NextHop::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_listening_socket_names_transport_address_and_port() {
+        assert_eq!(Listen::read("udp:[::1]:5060").unwrap().to_string(), "udp:[::1]:5060");
+        for wrong in ["", "5060", "127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:::1:5060", "udp:host:5060"]
+        {
+            assert!(Listen::read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -382,6 +382,45 @@ fn warnings_do_not_fail() {
     }
 }
 
+#[test]
+fn check_ends_with_0_and_one_line_or_with_1_and_the_mistakes() {
+    let dir = Folder::new("check");
+    let right = dir.write("right.toml", SMALL, 0o600);
+    let (code, out, err) = stox(&["check", "--config", right.to_str().unwrap()]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(
+        out,
+        format!(
+            "{}: OK: sip.example <-> pbx.example, xmpp.example <-> xmpp.example; listening on udp:127.0.0.1:5060, \
+             tcp:127.0.0.1:5060\n",
+            right.display()
+        )
+    );
+    let wrong = dir.write("wrong.toml", &SMALL.replace("server", "sever").replace("listen", "lisen"), 0o600);
+    let (code, out, err) = stox(&["--config", wrong.to_str().unwrap(), "check"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    let starts: Vec<_> = out.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        starts,
+        ["2: xmpp.component.server:", "4: xmpp.component.sever:", "6: sip.listen:", "7: sip.lisen:"]
+            .map(|start| format!("{}:{start}", wrong.display()))
+    );
+}
+
+#[test]
+fn a_wrong_configuration_does_not_run() {
+    let dir = Folder::new("run");
+    let wrong = dir.write("wrong.toml", &SMALL.replace("server", "sever"), 0o600);
+    let (code, out, err) = stox(&["--config", wrong.to_str().unwrap()]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 2));
+}
+
+fn stox(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_stox")).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ran.status.code(), text(ran.stdout), text(ran.stderr))
+}
+
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     Config::parse(Path::new("stox.toml"), text)
 }
