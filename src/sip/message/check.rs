@@ -36,12 +36,18 @@ const SINGLE: [Name<'static>; 7] =
 /// Whether `request` can be served at all; if so, its essential headers.
 ///
 /// In this order: headers that must be single are (RFC 4475 section 3.3.8); Via, From, To, Call-ID and CSeq are there
-/// and well-formed, and CSeq repeats the method (3.1.2.17); Max-Forwards, Contact, Route and Record-Route are well-formed if there are any;
-/// the Request-URI has a scheme we know (416) and carries no headers (3.1.2.11).
+/// and well-formed, and CSeq repeats the method (3.1.2.17); Max-Forwards, Contact, Route and Record-Route are well-formed if
+/// there are any; the Request-URI has a scheme we know (416) and carries no headers (3.1.2.11).
 pub fn check(request: &Request) -> Result<Essentials, Refusal> {
     let essentials = essentials(&request.headers).map_err(Refusal::malformed)?;
     if essentials.cseq.method != request.method {
-        return Err(Refusal::bad("CSeq Method Differs"));
+        // RFC 4475 section 3.1.2.18: that we do not know the method is the better answer.
+        let is_unknown = matches!(request.method, Method::Other(_));
+        return Err(if is_unknown {
+            Refusal::new(Status::NOT_IMPLEMENTED)
+        } else {
+            Refusal::bad("CSeq Method Differs")
+        });
     }
     let headers = &request.headers;
     headers.find::<MaxForwards>().map_err(Refusal::malformed)?;

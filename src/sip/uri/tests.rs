@@ -65,7 +65,7 @@ fn malformed_uris_are_refused_for_the_right_reason() {
         ("sip:a@[fe80::1%25eth0]", UriError::Host),
         ("sip:a@[::1", UriError::Host),
         ("sip:a@[::1]x", UriError::Host),
-        ("sip:a@2001:db8::1", UriError::Port),
+        ("sip:a@2001:db8::1", UriError::Host),
         ("sip:a@1.2.3.400", UriError::Host),
         ("sip:a@-b.example", UriError::Host),
         ("sip:a@b..example", UriError::Host),
