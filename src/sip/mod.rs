@@ -14,6 +14,7 @@
 //! of methods is closed, so they cannot serve either. Its digest values are right and are what it is kept for.
 //! `sipx-sip`, which reads 128 of the 129, is the oracle of a differential test.
 
+pub mod endpoint;
 pub mod framing;
 pub mod locate;
 pub mod message;

@@ -17,6 +17,14 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key([u64; 2]);
 
+impl Key {
+    /// A number below `n` that is always the same for the same key.
+    #[must_use]
+    pub fn spread(self, n: u64) -> u64 {
+        self.0[1] % n.max(1)
+    }
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0[0]);

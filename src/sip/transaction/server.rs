@@ -80,7 +80,10 @@ impl NonInvite {
     pub fn on(&mut self, input: Input, timing: &Timing, reliable: bool, now: Now) -> Effect {
         use NonInviteState::{Over, Proceeding, Trying};
         match (self.state, input) {
-            (Trying | Proceeding, Input::Provisional) => {
+            // RFC 4320 section 4.1: no 100 over UDP while the client still repeats quickly.
+            (Trying | Proceeding, Input::Provisional)
+                if reliable || now.mono >= self.arrived + timing.trying_after() =>
+            {
                 self.state = Proceeding;
                 Effect::Send
             }
@@ -170,7 +173,7 @@ impl Invite {
                 self.state = Proceeding { trying: None };
                 Effect::SendTrying
             }
-            (Proceeding { .. } | Completed { .. }, Input::Retransmission) => Effect::Resend,
+            (Proceeding { trying: None } | Completed { .. }, Input::Retransmission) => Effect::Resend,
             (Completed { give_up, .. }, Input::Due) if now.mono >= give_up => {
                 self.state = Over;
                 Effect::Forget { unacknowledged: true }
@@ -238,8 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn a_provisional_response_is_repeated_for_retransmissions() {
+    fn a_100_waits_for_timer_e_over_udp_and_is_repeated_for_retransmissions() {
         let mut machine = NonInvite::start(at(0));
+        assert_eq!(machine.on(Input::Provisional, &T, UDP, at(3499)), Effect::Nothing);
+        assert_eq!(machine.clone().on(Input::Provisional, &T, TCP, at(1)), Effect::Send);
         assert_eq!(machine.on(Input::Provisional, &T, UDP, at(4000)), Effect::Send);
         assert_eq!(machine.on(Input::Retransmission, &T, UDP, at(4100)), Effect::Resend);
         assert_eq!(machine.on(Input::Refusal, &T, UDP, at(4200)), Effect::Complete(ms(32_000)));
