@@ -5,6 +5,8 @@
 pub mod escape;
 pub mod jid;
 pub mod stanza;
+pub mod stream;
 
 pub use jid::{BareJid, Jid, JidError};
 pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, MessageKind, Presence, PresenceKind, Stanza, StanzaError};
+pub use stream::Stream;

@@ -120,12 +120,22 @@ impl StanzaProblem {
     }
 
     /// The error to send, or `None`: there is nobody to send it to, or RFC 6120 section 8.3.1 forbids it because this may
-    /// itself be an answer, or it is presence, about which nobody waits to hear. It comes from whom the stanza was for, and from
-    /// `domain`, which is ours, if that is not known or not ours.
+    /// itself be an answer, or it is presence, about which nobody waits to hear. It comes from whom the stanza was for, and
+    /// from `domain`, which is ours, if that is not known or not ours.
     #[must_use]
     pub fn reply(&self, domain: &Jid) -> Option<Stanza> {
-        let to = Some(self.from.clone()?);
-        let from = self.to.clone().filter(|to| to.domain() == domain.domain()).or_else(|| Some(domain.clone()));
+        let to = self.from.clone()?;
+        let from = self.to.clone().filter(|to| to.domain() == domain.domain()).unwrap_or_else(|| domain.clone());
+        self.reply_from(from, to)
+    }
+
+    /// The same from the server's end of a stream, which may answer for everybody.
+    pub(crate) fn reply_from_server(&self) -> Option<Stanza> {
+        self.reply_from(self.to.clone()?, self.from.clone()?)
+    }
+
+    fn reply_from(&self, from: Jid, to: Jid) -> Option<Stanza> {
+        let (from, to) = (Some(from), Some(to));
         let error = StanzaError::new(self.condition()).with_text(&self.what.to_string());
         match (self.name.as_str(), self.kind.as_deref()) {
             ("iq", Some("result" | "error")) | ("message", Some("error")) => None,
