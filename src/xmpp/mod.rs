@@ -6,6 +6,7 @@ pub mod escape;
 pub mod jid;
 pub mod stanza;
 pub mod stream;
+pub mod xep;
 
 pub use jid::{BareJid, Jid, JidError};
 pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, MessageKind, Presence, PresenceKind, Stanza, StanzaError};
