@@ -28,8 +28,12 @@
 
 mod client;
 mod head;
+mod reply;
 mod server;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -66,7 +70,7 @@ pub struct Endpoint {
     servers: HashedMap<Key, server::Server>,
     server_count: u64,
     /// Non-INVITE server transactions in Completed: Timer J.
-    completed: Lingering<Key, server::Answer>,
+    completed: Lingering<Key, reply::Answer>,
     kept_bytes: usize,
     /// Requests that would be merged with another of the same key, from their arrival on for as long as both could live.
     merging: Lingering<MergeKey, ()>,

@@ -1,9 +1,9 @@
 //! The server side: requests of peers, each told once and answered as often as it comes.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Alarm, Endpoint, Event, Flow, Origin, ServerId, Transmit, Transport, head};
+use super::reply::{Answer, Reply};
+use super::{Alarm, Endpoint, Event, Flow, Origin, ServerId, head};
 use crate::sip::message::{Method, Name, Request, Response, Status};
 use crate::sip::transaction::key::{Key, MergeKey, Rfc2543};
 use crate::sip::transaction::server::{Effect, Input, Invite, NonInvite};
@@ -45,61 +45,6 @@ pub(super) struct Server {
 enum Machine {
     NonInvite(NonInvite),
     Invite(Invite),
-}
-
-/// What answers a request that comes again after its final response.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The response that the request itself and this status make.
-    Again(Status),
-    /// These bytes.
-    Kept(Box<[u8]>),
-}
-
-impl Answer {
-    pub(super) fn kept_bytes(&self) -> usize {
-        match self {
-            Answer::Again(_) => 0,
-            Answer::Kept(bytes) => bytes.len(),
-        }
-    }
-}
-
-/// Where the responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reply {
-    transport: Transport,
-    local: SocketAddr,
-    remote: SocketAddr,
-    flow: Option<u64>,
-}
-
-impl Reply {
-    pub(super) fn new(top: &head::TopVia, flow: &Flow) -> Self {
-        let source = flow.remote.ip();
-        let port = top.via.port.unwrap_or(flow.transport.default_port());
-        let (remote, connection) = if flow.transport.is_reliable() {
-            (SocketAddr::new(source, port), Some(flow.id))
-        } else if let Some(maddr) = top.maddr {
-            (SocketAddr::new(maddr, port), None)
-        } else if top.rport {
-            (flow.remote, None)
-        } else {
-            (SocketAddr::new(source, port), None)
-        };
-        Self { transport: flow.transport, local: flow.local, remote, flow: connection }
-    }
-
-    fn transmit(&self, bytes: Vec<u8>, origin: Origin) -> Transmit {
-        Transmit {
-            transport: self.transport,
-            local: Some(self.local),
-            remote: self.remote,
-            flow: self.flow,
-            bytes,
-            origin,
-        }
-    }
 }
 
 /// A request on its way through the checks.
@@ -173,9 +118,9 @@ impl Endpoint {
             Effect::SendOnce => self.transmits.push_back(server.reply.transmit(bytes, origin)),
             Effect::Complete(linger) => {
                 let tag = if server.has_tag { None } else { Some(tag.as_str()) };
-                let plain = head::is_plain(&response, tag);
-                self.transmits.push_back(server.reply.transmit(bytes.clone(), origin));
-                self.complete(transaction.key, status, (!plain).then_some(bytes), !linger.is_zero(), now);
+                let kept = (!linger.is_zero() && !head::is_plain(&response, tag)).then(|| bytes.clone());
+                self.transmits.push_back(server.reply.transmit(bytes, origin));
+                self.complete(transaction.key, status, kept, !linger.is_zero(), now);
                 return;
             }
             Effect::Nothing | Effect::SendTrying | Effect::Resend | Effect::Forget { .. } => {

@@ -69,7 +69,7 @@ impl<K: Copy + Eq + Hash, V> Lingering<K, V> {
         self.entries.get(key)
     }
 
-    /// Takes `key` out before its time.
+    /// Takes `key` out before its time. Put in again, it may leave when its first time would have passed.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         self.entries.remove(key)
     }

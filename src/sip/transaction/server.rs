@@ -4,7 +4,7 @@
 //! ```text
 //!  non-INVITE   Trying --100--> Proceeding --final--> (lingers for Timer J)
 //!                  |------------------final------------^
-//!               no final response within 64*T1: forgotten, an answer would be late (RFC 4320 section 4.2)
+//!               no final response within 64*T1 --> Late --T4--> gone   (RFC 4320 section 4.2: no answer any more)
 //!
 //!  INVITE       Proceeding --300-699--> Completed --ACK--> Confirmed --Timer I--> gone
 //!                  |                        |--Timer G: again--|   |--Timer H: gone
@@ -59,6 +59,8 @@ pub enum Effect {
 enum NonInviteState {
     Trying,
     Proceeding,
+    /// The client has given up; its last retransmission may still be under way and must not pass for a new request.
+    Late,
     Over,
 }
 
@@ -78,7 +80,7 @@ impl NonInvite {
 
     /// The machine itself.
     pub fn on(&mut self, input: Input, timing: &Timing, reliable: bool, now: Now) -> Effect {
-        use NonInviteState::{Over, Proceeding, Trying};
+        use NonInviteState::{Late, Over, Proceeding, Trying};
         match (self.state, input) {
             // RFC 4320 section 4.1: no 100 over UDP while the client still repeats quickly.
             (Trying | Proceeding, Input::Provisional)
@@ -91,16 +93,20 @@ impl NonInvite {
                 self.state = Over;
                 Effect::Complete(timing.j(reliable))
             }
-            (Trying | Proceeding, Input::Due) if now.mono >= self.arrived + timing.patience() => {
+            (Trying | Proceeding | Late, Input::Due) if now.mono >= self.arrived + timing.patience() + timing.t4 => {
                 self.state = Over;
                 Effect::Forget { unacknowledged: false }
+            }
+            (Trying | Proceeding, Input::Due) if now.mono >= self.arrived + timing.patience() => {
+                self.state = Late;
+                Effect::Nothing
             }
             (Trying, Input::Due) if now.mono >= self.arrived + timing.trying_after() => {
                 self.state = Proceeding;
                 Effect::SendTrying
             }
             (Proceeding, Input::Retransmission) => Effect::Resend,
-            (Trying | Proceeding | Over, _) => Effect::Nothing,
+            (Trying | Proceeding | Late | Over, _) => Effect::Nothing,
         }
     }
 
@@ -110,6 +116,7 @@ impl NonInvite {
         match self.state {
             NonInviteState::Trying => Some(self.arrived + timing.trying_after().min(timing.patience())),
             NonInviteState::Proceeding => Some(self.arrived + timing.patience()),
+            NonInviteState::Late => Some(self.arrived + timing.patience() + timing.t4),
             NonInviteState::Over => None,
         }
     }
@@ -251,14 +258,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_an_answer_gets_100_at_3500_ms_and_is_forgotten_at_64_t1() {
+    fn a_request_without_an_answer_gets_100_at_3500_ms_and_none_after_64_t1() {
         let mut machine = NonInvite::start(at(0));
         assert_eq!(machine.next_timeout(&T), Some(ms(3500)));
         assert_eq!(machine.on(Input::Due, &T, UDP, at(3499)), Effect::Nothing);
         assert_eq!(machine.on(Input::Due, &T, UDP, at(3500)), Effect::SendTrying);
         assert_eq!(machine.next_timeout(&T), Some(ms(32_000)));
-        assert_eq!(machine.on(Input::Due, &T, UDP, at(32_000)), Effect::Forget { unacknowledged: false });
+        assert_eq!(machine.on(Input::Due, &T, UDP, at(32_000)), Effect::Nothing);
         assert_eq!(machine.on(Input::Success, &T, UDP, at(32_001)), Effect::Nothing);
+        assert_eq!(machine.on(Input::Retransmission, &T, UDP, at(32_001)), Effect::Nothing);
+        assert_eq!(machine.next_timeout(&T), Some(ms(37_000)));
+        assert_eq!(machine.on(Input::Due, &T, UDP, at(37_000)), Effect::Forget { unacknowledged: false });
     }
 
     #[test]

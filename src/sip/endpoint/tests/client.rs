@@ -1,0 +1,263 @@
+use super::*;
+use crate::sip::message::Name;
+
+fn udp(remote: &str) -> Target {
+    Target { transport: UDP, addr: addr(remote) }
+}
+
+fn tcp(remote: &str) -> Target {
+    Target { transport: TCP, addr: addr(remote) }
+}
+
+fn ask(endpoint: &mut Endpoint, method: &str, targets: Vec<Target>) -> ClientId {
+    endpoint.request(&outgoing(method), targets, Large::UseTcp, at(0)).unwrap()
+}
+
+/// The peer's answer to what we sent.
+fn answer(transmit: &Transmit, status: Status) -> Response {
+    let mut response = sent_request(transmit).response(status);
+    response.ensure_to_tag("peer");
+    response
+}
+
+fn final_status(event: Option<Event>) -> u16 {
+    match event {
+        Some(Event::Response { response, .. }) => response.status.code(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_gets_our_via_and_nothing_else() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5070")]);
+    let sent = only(&mut us);
+    assert_eq!((sent.transport, sent.remote, sent.flow), (UDP, addr("192.0.2.9:5070"), None));
+    let mut request = sent_request(&sent);
+    let via = request.headers.via().unwrap();
+    assert_eq!((via.host_text(), via.port), ("192.0.2.1", None));
+    assert!(via.branch().unwrap().starts_with("z9hG4bK") && via.params.has("rport"));
+    assert_eq!(request.headers.iter().next().unwrap().0, "Via");
+    request.headers.remove(Name::VIA);
+    assert_eq!(request, outgoing("MESSAGE"));
+    assert_eq!(us.size_with_via(&outgoing("MESSAGE"), UDP), sent.bytes.len());
+}
+
+#[test]
+fn over_udp_it_is_sent_at_e_until_f() {
+    let mut us = endpoint();
+    let id = ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let first = only(&mut us);
+    let (sent, told) = run(&mut us, 100_000);
+    assert_eq!(times(&sent), [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
+    assert!(sent.iter().all(|(_, again)| *again == first));
+    assert!(matches!(&told[..], [(32_000, Event::TimedOut { transaction, heard: false })] if *transaction == id));
+    assert_eq!((us.stats().timeouts, us.stats().client_open, us.stats().retransmissions_sent), (1, 0, 10));
+}
+
+#[test]
+fn over_tcp_it_is_sent_once() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![tcp("192.0.2.9:5060")]);
+    assert!(!sent_request(&only(&mut us)).headers.via().unwrap().params.has("rport"));
+    let (sent, told) = run(&mut us, 100_000);
+    assert_eq!(times(&sent), [0u128; 0]);
+    assert_eq!(times(&told), [32_000]);
+}
+
+#[test]
+fn t1_is_what_the_configuration_says() {
+    let mut config = EndpointConfig::new(SentBy { host: "192.0.2.1".into(), port: None });
+    config.timing.t1 = ms(100);
+    let mut us = Endpoint::new(config, Ids::new([1; 32], 0));
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    transmits(&mut us);
+    let (sent, told) = run(&mut us, 100_000);
+    assert_eq!(times(&sent), [100, 300, 700, 1500, 3100, 6300]);
+    assert_eq!(times(&told), [6400]);
+}
+
+#[test]
+fn a_final_response_is_told_once_and_absorbed_until_k() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let response = answer(&only(&mut us), Status::OK);
+    assert_eq!(final_status(deliver_response(&mut us, response.clone(), at(100))), 200);
+    assert!(deliver_response(&mut us, response.clone(), at(5099)).is_none());
+    assert_eq!((us.stats().retransmissions_received, us.stats().stray_responses), (1, 0));
+    assert!(deliver_response(&mut us, response, at(5100)).is_none());
+    assert_eq!((us.stats().retransmissions_received, us.stats().stray_responses), (1, 1));
+    let (sent, told) = run(&mut us, 100_000);
+    assert!(sent.is_empty() && told.is_empty());
+}
+
+#[test]
+fn a_provisional_response_slows_the_repeats_down() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let sent = only(&mut us);
+    let event = deliver_response(&mut us, answer(&sent, Status::TRYING), at(100));
+    assert!(matches!(event, Some(Event::Provisional { .. })));
+    let (again, _) = run(&mut us, 9000);
+    assert_eq!(times(&again), [500, 4500, 8500]);
+    assert_eq!(final_status(deliver_response(&mut us, answer(&sent, Status::ACCEPTED), at(9000))), 202);
+}
+
+#[test]
+fn a_late_response_is_a_stray() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let response = answer(&only(&mut us), Status::OK);
+    assert_eq!(run(&mut us, 32_000).1.len(), 1);
+    assert!(deliver_response(&mut us, response, at(32_001)).is_none());
+    assert_eq!(us.stats().stray_responses, 1);
+}
+
+#[test]
+fn a_response_must_have_our_via_alone_our_branch_and_our_method() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let good = answer(&only(&mut us), Status::OK);
+    let via = String::from_utf8(good.headers.get(Name::VIA).unwrap().to_vec()).unwrap();
+    let mut strays = Vec::new();
+    for changed in [via.replace("192.0.2.1", "192.0.2.2"), via.replace("z9hG4bK", "z9hG4bKx"), format!("{via}, {via}")]
+    {
+        let mut response = good.clone();
+        response.headers.replace(Name::VIA, changed);
+        strays.push(response);
+    }
+    for (name, value) in [(Name::CSEQ, "1 OPTIONS"), (Name::CSEQ, "x"), (Name::VIA, "x")] {
+        let mut response = good.clone();
+        response.headers.replace(name, value);
+        strays.push(response);
+    }
+    let count = strays.len() as u64;
+    for stray in strays {
+        assert!(deliver_response(&mut us, stray, at(1)).is_none());
+    }
+    assert_eq!(us.stats().stray_responses, count);
+    assert_eq!(final_status(deliver_response(&mut us, good, at(2))), 200);
+}
+
+#[test]
+fn what_cannot_be_sent_goes_to_the_next_target_with_a_new_branch() {
+    let mut us = endpoint();
+    let id = ask(&mut us, "MESSAGE", vec![tcp("192.0.2.8:5060"), tcp("192.0.2.9:5060")]);
+    let first = only(&mut us);
+    assert!(us.undeliverable(first.origin, Undelivered::Refused, at(10)).is_none());
+    let second = only(&mut us);
+    assert_eq!(second.remote, addr("192.0.2.9:5060"));
+    assert_ne!(first.bytes, second.bytes);
+    let (mut one, mut two) = (sent_request(&first), sent_request(&second));
+    assert_ne!(one.headers.via().unwrap().branch(), two.headers.via().unwrap().branch());
+    one.headers.remove(Name::VIA);
+    two.headers.remove(Name::VIA);
+    assert_eq!(one, two);
+    assert!(us.undeliverable(first.origin, Undelivered::Closed, at(20)).is_none(), "an old attempt");
+    let event = us.undeliverable(second.origin, Undelivered::Unreachable, at(30));
+    assert!(matches!(event, Some(Event::Failed { transaction, cause: Cause::NotSent(Undelivered::Unreachable) })
+        if transaction == id));
+    assert!(us.undeliverable(second.origin, Undelivered::Closed, at(40)).is_none(), "told once");
+    assert_eq!((us.stats().failovers, us.stats().client_open), (1, 0));
+}
+
+#[test]
+fn a_503_goes_to_the_next_target_and_is_remembered() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.8:5060"), udp("192.0.2.9:5060")]);
+    let mut busy = answer(&only(&mut us), Status::SERVICE_UNAVAILABLE);
+    busy.headers.push(Name::RETRY_AFTER, "120");
+    assert!(deliver_response(&mut us, busy.clone(), at(10)).is_none());
+    assert!(deliver_response(&mut us, busy, at(20)).is_none(), "absorbed");
+    let second = only(&mut us);
+    match us.undeliverable(second.origin, Undelivered::Unreachable, at(30)) {
+        Some(Event::Response { response, .. }) => {
+            assert_eq!(response.headers.get(Name::RETRY_AFTER), Some(&b"120"[..]))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_last_503_and_any_other_refusal_are_final() {
+    for (targets, status) in [
+        (vec![udp("192.0.2.8:5060")], Status::SERVICE_UNAVAILABLE),
+        (vec![udp("192.0.2.8:5060"), udp("192.0.2.9:5060")], Status::SERVER_INTERNAL_ERROR),
+    ] {
+        let mut us = endpoint();
+        ask(&mut us, "MESSAGE", targets);
+        let response = answer(&only(&mut us), status);
+        assert_eq!(final_status(deliver_response(&mut us, response, at(10))), status.code());
+        assert!(transmits(&mut us).is_empty());
+    }
+}
+
+#[test]
+fn after_a_timeout_a_message_is_not_tried_elsewhere_but_a_subscribe_is() {
+    let targets = vec![udp("192.0.2.8:5060"), udp("192.0.2.9:5060")];
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", targets.clone());
+    let (sent, told) = run(&mut us, 100_000);
+    assert!(sent.iter().all(|(_, transmit)| transmit.remote == addr("192.0.2.8:5060")));
+    assert_eq!(times(&told), [32_000]);
+    let mut us = endpoint();
+    ask(&mut us, "SUBSCRIBE", targets);
+    let (sent, told) = run(&mut us, 100_000);
+    assert!(sent.iter().any(|(at, transmit)| *at == 32_000 && transmit.remote == addr("192.0.2.9:5060")));
+    assert_eq!(times(&told), [64_000]);
+}
+
+#[test]
+fn once_the_server_was_heard_nothing_goes_elsewhere() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.8:5060"), udp("192.0.2.9:5060")]);
+    let sent = only(&mut us);
+    deliver_response(&mut us, answer(&sent, Status::TRYING), at(10));
+    let event = us.undeliverable(sent.origin, Undelivered::Refused, at(600));
+    assert!(matches!(event, Some(Event::Failed { .. })));
+}
+
+#[test]
+fn a_full_udp_queue_is_a_lost_datagram() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let sent = only(&mut us);
+    assert!(us.undeliverable(sent.origin, Undelivered::QueueFull, at(1)).is_none());
+    assert_eq!(times(&run(&mut us, 600).0), [500]);
+}
+
+#[test]
+fn a_large_request_goes_by_tcp_and_never_falls_back() {
+    let mut us = endpoint();
+    let mut request = outgoing("MESSAGE");
+    let room = MAX_UDP - us.size_with_via(&outgoing("MESSAGE"), UDP) + 5 - 3;
+    request.set_body("text/plain", vec![b'x'; room]);
+    assert_eq!(us.size_with_via(&request, UDP), MAX_UDP);
+    let target = vec![udp("192.0.2.9:5060")];
+    us.request(&request, target.clone(), Large::UseTcp, at(0)).unwrap();
+    assert_eq!(only(&mut us).transport, UDP);
+    request.set_body("text/plain", vec![b'x'; room + 1]);
+    us.request(&request, target.clone(), Large::UseTcp, at(0)).unwrap();
+    let sent = only(&mut us);
+    assert_eq!((sent.transport, sent.remote), (TCP, addr("192.0.2.9:5060")));
+    assert!(sent.bytes.starts_with(b"MESSAGE sip:romeo@example.net SIP/2.0\r\nVia: SIP/2.0/TCP "));
+    let event = us.undeliverable(sent.origin, Undelivered::Refused, at(1));
+    assert!(matches!(event, Some(Event::Failed { cause: Cause::TooLarge, .. })));
+    assert!(transmits(&mut us).is_empty());
+    us.request(&request, target, Large::UseUdp, at(0)).unwrap();
+    assert_eq!(only(&mut us).transport, UDP);
+}
+
+#[test]
+fn requests_are_bounded_and_need_a_target() {
+    let mut config = EndpointConfig::new(SentBy { host: "192.0.2.1".into(), port: None });
+    config.limits.client = 1;
+    let mut us = Endpoint::new(config, Ids::new([1; 32], 0));
+    let tls = Target { transport: Transport::Tls, addr: addr("192.0.2.9:5061") };
+    for targets in [Vec::new(), vec![tls]] {
+        assert_eq!(us.request(&outgoing("MESSAGE"), targets, Large::UseTcp, at(0)), Err(NotStarted::NoTarget));
+    }
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    let more = us.request(&outgoing("MESSAGE"), vec![udp("192.0.2.9:5060")], Large::UseTcp, at(0));
+    assert_eq!(more, Err(NotStarted::Overload));
+}
