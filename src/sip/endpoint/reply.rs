@@ -26,7 +26,7 @@ impl Answer {
 /// Where the responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reply {
-    transport: Transport,
+    pub(super) transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
     flow: Option<u64>,
