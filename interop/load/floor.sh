@@ -1,0 +1,21 @@
+#!/bin/bash
+# floor.sh start|stop|pids: the wire floor, a forwarder that does no protocol at all (loadgen/src/floor.rs).
+cd "$(dirname "$0")" && mkdir -p work || exit 1
+case "$1" in
+start)
+  loadgen/target/release/loadgen floor --bind 127.0.0.1:25060 --sip-peer 127.0.0.1:25070 \
+    --xmpp 127.0.0.1:25348 --component sip.example --secret benchsecret >work/floor.log 2>&1 </dev/null &
+  echo $! >work/floor.pid
+  sleep 0.2
+  echo "floor up $(cat work/floor.pid)"
+  ;;
+stop)
+  [ -f work/floor.pid ] || exit 0
+  pid=$(cat work/floor.pid)
+  rm -f work/floor.pid
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = loadgen ] && kill "$pid"
+  sleep 0.1
+  ;;
+pids) cat work/floor.pid ;;
+*) echo "usage: $0 start|stop|pids" >&2; exit 2 ;;
+esac
