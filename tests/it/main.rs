@@ -1,3 +1,4 @@
 //! One test binary, so one link.
 
 mod config;
+mod torture;

@@ -25,6 +25,7 @@ pub use wire::{ParseError, Problem};
 
 use super::uri::Uri;
 use std::borrow::Cow;
+use std::fmt;
 
 /// One SIP message.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,7 @@ pub enum Message {
 }
 
 /// A request (RFC 3261 section 7.1).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Request {
     /// What is asked.
     pub method: Method,
@@ -48,7 +49,7 @@ pub struct Request {
 }
 
 /// A response (RFC 3261 section 7.2).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Response {
     /// What came of it.
     pub status: Status,
@@ -168,6 +169,20 @@ impl Message {
             Message::Request(request) => request.print(out),
             Message::Response(response) => response.print(out),
         }
+    }
+}
+
+/// Without the body, which is nobody's business.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {:?} + {} bytes", self.method, self.uri, self.headers, self.body.len())
+    }
+}
+
+/// Without the body, which is nobody's business.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {:?} + {} bytes", self.status.code(), self.reason(), self.headers, self.body.len())
     }
 }
 
