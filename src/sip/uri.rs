@@ -21,8 +21,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 mod chars;
 mod compare;
+mod host;
 #[cfg(test)]
 mod tests;
+
+pub use host::Host;
+pub(crate) use host::{parse_port, parse_v6};
 
 use chars::{HEADER, OPAQUE, PARAMETER, PASSWORD, USER, check_escaped};
 pub use chars::{escape_parameter, escape_user};
@@ -48,17 +52,6 @@ pub enum Scheme {
     Pres,
     /// Any other; see [`Uri::scheme_text`].
     Other,
-}
-
-/// The host of a URI or of a Via.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host<'a> {
-    /// A domain name, as spelled; names compare without regard to case.
-    Name(&'a str),
-    /// An IPv4 address.
-    V4(Ipv4Addr),
-    /// An IPv6 reference, without its brackets.
-    V6(Ipv6Addr),
 }
 
 /// Why a text is not a URI we can use. The answer to a request that has one is 400 (RFC 4475 section 3.1.2.7).
@@ -352,45 +345,6 @@ impl Uri {
     }
 }
 
-impl<'a> Host<'a> {
-    /// Reads a name, an IPv4 address or a bracketed IPv6 reference; anything else is `None`.
-    #[must_use]
-    pub fn parse(text: &'a str) -> Option<Self> {
-        if let Some(inside) = text.strip_prefix('[') {
-            return Some(Host::V6(parse_v6(inside.strip_suffix(']')?)?));
-        }
-        if text.as_bytes().first().is_some_and(u8::is_ascii_digit)
-            && let Ok(address) = text.parse()
-        {
-            return Some(Host::V4(address));
-        }
-        is_host_name(text).then_some(Host::Name(text))
-    }
-
-    /// Whether both mean the same host; names compare without regard to case and final dot.
-    #[must_use]
-    pub fn same(self, other: Host<'_>) -> bool {
-        match (self, other) {
-            (Host::Name(one), Host::Name(two)) => {
-                one.strip_suffix('.').unwrap_or(one).eq_ignore_ascii_case(two.strip_suffix('.').unwrap_or(two))
-            }
-            (Host::V4(one), Host::V4(two)) => one == two,
-            (Host::V6(one), Host::V6(two)) => one == two,
-            (Host::Name(_) | Host::V4(_) | Host::V6(_), _) => false,
-        }
-    }
-}
-
-impl fmt::Display for Host<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::V4(address) => address.fmt(f),
-            Host::V6(address) => write!(f, "[{address}]"),
-        }
-    }
-}
-
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -427,37 +381,6 @@ impl std::str::FromStr for Uri {
 /// Decodes `%HH` escapes; what they spell must be UTF-8.
 pub fn decode(text: &str) -> Result<Cow<'_, str>, UriError> {
     chars::decode(text)
-}
-
-/// A port in decimal, 1 to 65535.
-pub(crate) fn parse_port(digits: &str) -> Option<u16> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok().filter(|port| *port != 0)
-}
-
-/// An IPv6 address without brackets. RFC 5118 section 4.10 asks to be liberal with the `:::` that RFC 3261's own
-/// grammar made of `::` before an IPv4 part; it can mean nothing else.
-pub(crate) fn parse_v6(text: &str) -> Option<Ipv6Addr> {
-    match text.find(":::") {
-        None => text.parse().ok(),
-        Some(at) => format!("{}{}", &text[..at], &text[at + 1..]).parse().ok(),
-    }
-}
-
-fn is_host_name(text: &str) -> bool {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // A last label of digits would be a misspelt IPv4 address (RFC 3261 section 25.1: `toplabel` begins with a letter).
-    let last = name.rsplit('.').next().unwrap_or("");
-    name.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn scheme_end(text: &str) -> Option<usize> {

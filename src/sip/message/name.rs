@@ -26,7 +26,7 @@ macro_rules! names {
 
         const COMPACT: [u8; 26] = {
             let mut table = [OTHER; 26];
-            $($(table[($compact as u8 - b'a') as usize] = Index::$constant as u8;)?)*
+            $($(table[($compact - b'a') as usize] = Index::$constant as u8;)?)*
             table
         };
 
@@ -40,45 +40,45 @@ macro_rules! names {
 const OTHER: u8 = u8::MAX;
 
 names! {
-    VIA = "Via" 'v';
-    FROM = "From" 'f';
-    TO = "To" 't';
-    CALL_ID = "Call-ID" 'i';
+    VIA = "Via" b'v';
+    FROM = "From" b'f';
+    TO = "To" b't';
+    CALL_ID = "Call-ID" b'i';
     CSEQ = "CSeq";
     MAX_FORWARDS = "Max-Forwards";
-    CONTACT = "Contact" 'm';
+    CONTACT = "Contact" b'm';
     ROUTE = "Route";
     RECORD_ROUTE = "Record-Route";
-    CONTENT_TYPE = "Content-Type" 'c';
-    CONTENT_LENGTH = "Content-Length" 'l';
-    CONTENT_ENCODING = "Content-Encoding" 'e';
+    CONTENT_TYPE = "Content-Type" b'c';
+    CONTENT_LENGTH = "Content-Length" b'l';
+    CONTENT_ENCODING = "Content-Encoding" b'e';
     CONTENT_LANGUAGE = "Content-Language";
     CONTENT_DISPOSITION = "Content-Disposition";
     CONTENT_ID = "Content-ID";
     EXPIRES = "Expires";
     MIN_EXPIRES = "Min-Expires";
     RETRY_AFTER = "Retry-After";
-    SUBJECT = "Subject" 's';
+    SUBJECT = "Subject" b's';
     DATE = "Date";
-    EVENT = "Event" 'o';
+    EVENT = "Event" b'o';
     SUBSCRIPTION_STATE = "Subscription-State";
-    ALLOW_EVENTS = "Allow-Events" 'u';
+    ALLOW_EVENTS = "Allow-Events" b'u';
     ALLOW = "Allow";
-    SUPPORTED = "Supported" 'k';
+    SUPPORTED = "Supported" b'k';
     UNSUPPORTED = "Unsupported";
     REQUIRE = "Require";
     PROXY_REQUIRE = "Proxy-Require";
     ACCEPT = "Accept";
     ACCEPT_ENCODING = "Accept-Encoding";
     ACCEPT_LANGUAGE = "Accept-Language";
-    ACCEPT_CONTACT = "Accept-Contact" 'a';
-    REJECT_CONTACT = "Reject-Contact" 'j';
-    REQUEST_DISPOSITION = "Request-Disposition" 'd';
-    REFER_TO = "Refer-To" 'r';
-    REFERRED_BY = "Referred-By" 'b';
-    SESSION_EXPIRES = "Session-Expires" 'x';
+    ACCEPT_CONTACT = "Accept-Contact" b'a';
+    REJECT_CONTACT = "Reject-Contact" b'j';
+    REQUEST_DISPOSITION = "Request-Disposition" b'd';
+    REFER_TO = "Refer-To" b'r';
+    REFERRED_BY = "Referred-By" b'b';
+    SESSION_EXPIRES = "Session-Expires" b'x';
     MIN_SE = "Min-SE";
-    IDENTITY = "Identity" 'y';
+    IDENTITY = "Identity" b'y';
     USER_AGENT = "User-Agent";
     SERVER = "Server";
     WARNING = "Warning";

@@ -1,9 +1,10 @@
 //! The bytes of one message: reading and printing (RFC 3261 sections 7, 18.3 and 25).
 //!
 //! Strict where leniency would let one peer see two headers where another sees one, or see a message end elsewhere: a
-//! NUL, a CR or LF that does not end a line, a missing blank line, Content-Lengths that differ, are no number or
-//! promise more than came. Lenient where nothing can be misread: blank lines in front of a message, `sip/2.0`, two
-//! equal Content-Lengths, a reason phrase that is missing or not UTF-8, and a message that ends *all* its lines in LF.
+//! NUL that no quoted string escapes, a CR or LF that does not end a line, a missing blank line, Content-Lengths that
+//! differ, are no number or promise more than came. Lenient where nothing can be misread: blank lines in front of a
+//! message, `sip/2.0`, two equal Content-Lengths, a reason phrase that is missing or not UTF-8, and a message that ends
+//! *all* its lines in LF.
 //!
 //! What cannot be read gives a [`ParseError`], which knows the status that the RFCs want for it and brings the answer
 //! along, if the bytes hold enough to make one.
@@ -33,7 +34,7 @@ pub enum Problem {
     /// No blank line ends the header section.
     #[error("Header Section Without End")]
     NoEnd,
-    /// A CR or LF that does not end a line, or a NUL.
+    /// A CR or LF that does not end a line, or a NUL that is not escaped in a quoted string.
     #[error("Stray Control Character")]
     Control,
     /// Neither a Request-Line nor a Status-Line.
@@ -139,17 +140,24 @@ fn read(input: &[u8]) -> Result<Message, Problem> {
     Ok(Message::Request(Request { method, uri, headers, body }))
 }
 
-/// The CR of the line that starts at `from`; everything before it is free of CR, LF and NUL.
+/// The CR of the line that starts at `from`; everything before it is free of CR, LF and NUL, but for a NUL escaped in a
+/// quoted string, which `quoted-pair` allows (RFC 4475 section 3.1.1.2).
 fn line_end(input: &[u8], from: usize) -> Result<usize, Problem> {
-    let at = from + memchr::memchr3(b'\r', b'\n', 0, &input[from..]).ok_or(Problem::NoEnd)?;
-    if input[at] == b'\r' {
-        match input.get(at + 1) {
-            Some(b'\n') => return Ok(at),
-            None => return Err(Problem::NoEnd),
-            Some(_) => {}
+    let mut seen = from;
+    loop {
+        let at = seen + memchr::memchr3(b'\r', b'\n', 0, &input[seen..]).ok_or(Problem::NoEnd)?;
+        match (input[at], input.get(at + 1)) {
+            (b'\r', Some(b'\n')) => return Ok(at),
+            (b'\r', None) => return Err(Problem::NoEnd),
+            (0, Some(_)) if is_quoted_pair(&input[from..at]) => seen = at + 1,
+            (_, _) => return Err(Problem::Control),
         }
     }
-    Err(Problem::Control)
+}
+
+/// Whether what follows `before` is escaped in a quoted string.
+fn is_quoted_pair(before: &[u8]) -> bool {
+    before.ends_with(b"\\") && memchr::memchr(b'"', before).is_some()
 }
 
 /// Where the blank line starts; every line before it has been looked through.

@@ -46,6 +46,8 @@ fn line_ends_cannot_be_smuggled() {
         assert_eq!(error.response().unwrap().status, Status::BAD_REQUEST);
     }
     assert_eq!(problem(b"MESSAGE\0sip:a SIP/2.0\r\n\r\n"), Problem::Control);
+    assert_eq!(problem(&with("X: a\\\0b\r\n\r\n")), Problem::Control);
+    assert!(parse(&with("X: \"a\\\0b\"\r\n\r\n")).is_ok());
 }
 
 #[test]
