@@ -69,7 +69,9 @@ fn look_at_everything(headers: &Headers) {
         let _ = headers.text(name);
     }
     let _ = (headers.each::<Date>().count(), headers.each::<Warning>().count(), headers.each::<RetryAfter>().count());
-    headers.each::<Via>().filter_map(Result::ok).for_each(|via| drop((via.received(), via.rport())));
+    for via in headers.each::<Via>().filter_map(Result::ok) {
+        let _ = (via.received(), via.rport());
+    }
     let _ = headers.from().map(|from| (from.display().map(|name| name.len()), from.uri.user_decoded().is_ok()));
 }
 
