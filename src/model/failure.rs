@@ -79,6 +79,47 @@ pub enum Reason {
     Overloaded,
 }
 
+impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 35] = [
+        Self::BadRequest,
+        Self::Conflict,
+        Self::NotImplemented,
+        Self::Forbidden,
+        Self::Gone,
+        Self::Internal,
+        Self::AddressUnknown,
+        Self::AddressMalformed,
+        Self::AddressUnmappable,
+        Self::NotAcceptable,
+        Self::NotAllowed,
+        Self::NotAuthorized,
+        Self::PolicyViolation,
+        Self::RecipientUnavailable,
+        Self::Redirect,
+        Self::RegistrationRequired,
+        Self::ServerNotFound,
+        Self::ServerTimeout,
+        Self::ResourceConstraint,
+        Self::ServiceUnavailable,
+        Self::SubscriptionRequired,
+        Self::Undefined,
+        Self::UnexpectedRequest,
+        Self::MediaTypeUnsupported,
+        Self::EncodingUnsupported,
+        Self::ContentRefused,
+        Self::SchemeUnsupported,
+        Self::SecureSchemeRefused,
+        Self::AnonymityDisallowed,
+        Self::TooLarge,
+        Self::TooManyHops,
+        Self::Expired,
+        Self::Encrypted,
+        Self::Unreachable,
+        Self::Overloaded,
+    ];
+}
+
 /// Where a recipient went, in the form it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewAddress {

@@ -10,7 +10,7 @@ pub mod cpim;
 pub mod date;
 pub mod failure;
 pub mod html;
-//ISC
+pub mod iscomposing;
 pub mod message;
 pub mod mime;
 

@@ -1,0 +1,175 @@
+//! What an address becomes on the other side, by which mapping, and why: for `stox explain` and for people.
+
+use super::address::host_text;
+use super::domain::{DomainMapping, Home};
+use super::{AddressError, Mapping};
+use crate::model::Address;
+use crate::sip::uri::{Scheme, Uri};
+use crate::xmpp::jid::Jid;
+use std::fmt;
+
+/// One address, looked at step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What was asked.
+    pub input: String,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+    /// What it is on the other side, or why it is nothing there.
+    pub outcome: Result<String, String>,
+}
+
+/// One step: what was looked at and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The rule, with its section where it has one.
+    pub what: String,
+    /// What it gave.
+    pub result: String,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.input)?;
+        for step in &self.steps {
+            writeln!(f, "  {}: {}", step.what, step.result)?;
+        }
+        match &self.outcome {
+            Ok(address) => write!(f, "= {address}"),
+            Err(why) => write!(f, "= nothing: {why}"),
+        }
+    }
+}
+
+impl Mapping {
+    /// Explains a JID (with or without `xmpp:`), or a `sip:`, `sips:`, `im:`, `pres:` or `tel:` URI.
+    #[must_use]
+    pub fn explain(&self, input: &str) -> Explanation {
+        let text = input.trim();
+        let mut steps = Vec::new();
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let outcome = match scheme.as_deref() {
+            Some("sip" | "sips" | "im" | "pres" | "tel") => self.explain_uri(text, &mut steps),
+            Some("xmpp") => match super::failure::parse_xmpp_uri(text) {
+                Some(jid) => self.explain_jid(&jid, &mut steps),
+                None => Err("not an xmpp: URI (RFC 5122)".to_owned()),
+            },
+            _ => match Jid::parse(text) {
+                Ok(jid) => self.explain_jid(&jid, &mut steps),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        Explanation { input: input.to_owned(), steps, outcome }
+    }
+
+    fn explain_uri(&self, text: &str, steps: &mut Vec<Step>) -> Result<String, String> {
+        let uri = Uri::parse(text).map_err(|error| error.to_string())?;
+        if matches!(uri.scheme(), Scheme::Sip | Scheme::Im | Scheme::Pres) {
+            self.explain_host(&uri, steps);
+        }
+        let address = self.uri_to_address(&uri).map_err(|error| error.to_string())?;
+        say(steps, "user and device, unescaped (RFC 7247 section 6.4)", &address);
+        let jid = self.address_to_jid(&address).map_err(|error| error.to_string())?;
+        say(steps, "escaped for a JID (XEP-0106)", &jid);
+        say(steps, "its users live", &home(self.domain_of_xmpp(&address.domain)));
+        Ok(jid.to_string())
+    }
+
+    fn explain_host(&self, uri: &Uri, steps: &mut Vec<Step>) {
+        let host = host_text(uri);
+        let found = self.domain_of_sip(&host, uri.port());
+        say(steps, &format!("mapping for SIP host {host}"), &found.map_or("none".to_owned(), DomainMapping::name));
+        let user = uri.user_decoded().ok().flatten();
+        if let Some((domain, user)) = found.zip(user).filter(|(domain, _)| !domain.is_wildcard()) {
+            explain_rule(domain, domain.to_xmpp(&user), &user, steps);
+        }
+    }
+
+    fn explain_jid(&self, jid: &Jid, steps: &mut Vec<Step>) -> Result<String, String> {
+        let address = self.jid_to_address(jid);
+        say(steps, "unescaped (XEP-0106)", &address);
+        let found = self.domain_of_xmpp(&address.domain);
+        let name = found.map_or("none".to_owned(), DomainMapping::name);
+        say(steps, &format!("mapping for XMPP domain {}", address.domain), &name);
+        let Some(domain) = found else { return Err(AddressError::NoDomain(address.domain).to_string()) };
+        if let Some(user) = address.user.as_deref().filter(|_| !domain.is_wildcard()) {
+            explain_rule(domain, domain.to_sip(user), user, steps);
+        }
+        say(steps, "its users live", &home(Some(domain)));
+        self.explain_spelling(&address, steps)
+    }
+
+    fn explain_spelling(&self, address: &Address, steps: &mut Vec<Step>) -> Result<String, String> {
+        let uri = self.address_to_uri(address).map_err(|error| error.to_string())?;
+        say(steps, "escaped for a URI (RFC 7247 section 6.5)", &uri.as_str());
+        Ok(uri.as_str().to_owned())
+    }
+}
+
+fn explain_rule(domain: &DomainMapping, spelt: Option<(String, Option<usize>)>, user: &str, steps: &mut Vec<Step>) {
+    let rule = |at: usize| domain.rules.get(at).map_or(String::new(), super::UserRule::describe);
+    let (what, result) = match spelt {
+        Some((spelt, Some(at))) => (format!("rule {} ({})", at + 1, rule(at)), format!("{user} is {spelt}")),
+        Some((_, None)) if domain.rules.is_empty() => return,
+        Some((_, None)) => (format!("none of {} rules applies", domain.rules.len()), format!("{user} stays {user}")),
+        None => ("the way back".to_owned(), AddressError::Shadowed(user.to_owned()).to_string()),
+    };
+    say(steps, &what, &result);
+}
+
+fn home(domain: Option<&DomainMapping>) -> String {
+    match domain.map(|domain| domain.home) {
+        Some(Home::Sip) => "on the SIP side".to_owned(),
+        Some(Home::Xmpp) => "on the XMPP side".to_owned(),
+        None => "nowhere that is configured".to_owned(),
+    }
+}
+
+fn say(steps: &mut Vec<Step>, what: &str, result: &dyn fmt::Display) {
+    steps.push(Step { what: what.to_owned(), result: result.to_string() });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::UserRule;
+    use super::*;
+
+    fn mapping() -> Mapping {
+        let mut pbx = DomainMapping::new(Home::Sip, "sip.example", "pbx.example", None);
+        pbx.rules = vec![UserRule::Table(vec![("1001".into(), "romeo".into())])];
+        Mapping::new(vec![pbx, DomainMapping::new(Home::Xmpp, "xmpp.example", "xmpp.example", None)]).unwrap()
+    }
+
+    #[test]
+    fn each_kind_of_address_is_explained() {
+        for (input, outcome) in [
+            ("romeo@sip.example", "sip:1001@pbx.example"),
+            ("xmpp:romeo@sip.example", "sip:1001@pbx.example"),
+            ("sip:1001@pbx.example", "romeo@sip.example"),
+            ("im:o'malley@xmpp.example", "o\\27malley@xmpp.example"),
+            ("pres:juliet@xmpp.example", "juliet@xmpp.example"),
+            ("juliet@xmpp.example/balcony", "sip:juliet@xmpp.example;gr=balcony"),
+        ] {
+            assert_eq!(mapping().explain(input).outcome.as_deref(), Ok(outcome), "{input}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_by_which_rule() {
+        let explanation = mapping().explain("1001@sip.example");
+        assert!(explanation.outcome.clone().unwrap_err().contains("somebody else"));
+        assert!(explanation.to_string().contains("sip.example = pbx.example"), "{explanation}");
+        assert!(mapping().explain("a@nowhere.example").outcome.unwrap_err().contains("nowhere.example"));
+        assert!(mapping().explain("sips:a@xmpp.example").outcome.unwrap_err().contains("sips:"));
+        assert!(mapping().explain("tel:+1555").outcome.unwrap_err().contains("number"));
+        assert!(mapping().explain("sip:").outcome.is_err());
+        assert!(mapping().explain("@").outcome.is_err());
+    }
+
+    #[test]
+    fn the_rule_that_applied_is_named() {
+        let text = mapping().explain("romeo@sip.example").to_string();
+        assert!(text.contains("rule 1 (table of 1 pairs): romeo is 1001"), "{text}");
+    }
+}
