@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use stox::config::{Config, DEFAULT_PATH, LogFormat};
+use stox::mapping::Mapping;
 use stox::node;
 
 /// A gateway between XMPP and SIP/SIMPLE.
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     match arguments.command {
         None => run(config),
         Some(Command::Check) => check(&config, &arguments.config),
-        Some(Command::Explain { .. }) => ExitCode::from(WRONG_CONFIG),
+        Some(Command::Explain { addresses }) => explain(&config, &addresses),
     }
 }
 
@@ -106,8 +107,36 @@ fn check(config: &Config, file: &Path) -> ExitCode {
     for warning in &config.warnings {
         println!("{warning}");
     }
-    let domains: Vec<_> = config.domains.iter().map(|d| format!("{} <-> {}", d.xmpp, d.sip)).collect();
+    let domains: Vec<_> = config.domains.iter().map(|d| d.mapping.name()).collect();
     let sockets: Vec<_> = config.sip.listen.iter().map(ToString::to_string).collect();
     println!("{}: OK: {}; listening on {}", file.display(), domains.join(", "), sockets.join(", "));
     ExitCode::SUCCESS
+}
+
+/// For each address a line with what it becomes, then the steps.
+fn explain(config: &Config, addresses: &[String]) -> ExitCode {
+    let mapping = match Mapping::new(config.mappings()) {
+        Ok(mapping) => mapping,
+        Err(conflicts) => {
+            for conflict in conflicts {
+                eprintln!("{}: {}", config.file.display(), conflict.text);
+            }
+            return ExitCode::from(WRONG_CONFIG);
+        }
+    };
+    let mut code = ExitCode::SUCCESS;
+    for address in addresses {
+        let explanation = mapping.explain(address);
+        match &explanation.outcome {
+            Ok(there) => println!("{address} -> {there}"),
+            Err(why) => {
+                println!("{address} -> nothing: {why}");
+                code = ExitCode::from(WRONG_CONFIG);
+            }
+        }
+        for step in &explanation.steps {
+            println!("  {}: {}", step.what, step.result);
+        }
+    }
+    code
 }

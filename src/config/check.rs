@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::read::Read;
 use super::section::Section;
 use super::value::{Cidr, HostPort, Listen};
-use super::{Component, Domain, Home, Peer, Sip};
+use super::{Component, Domain, Peer, Sip};
+use crate::mapping::{DomainMapping, Home, domain};
 
 /// Components: no domain twice, and each used by a `[[domain]]`.
 pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_, Domain>]) {
@@ -27,7 +28,7 @@ pub(super) fn domains(top: &Section<'_>, domains: &[Read<'_, Domain>], component
     let parts = || domains.iter().filter_map(|d| d.part.as_ref().map(|part| (&d.section, part)));
     if domains.iter().all(|d| d.part.is_some()) {
         for (home, word) in [(Home::Sip, "sip"), (Home::Xmpp, "xmpp")] {
-            if !parts().any(|(_, d)| d.home == home) {
+            if !parts().any(|(_, d)| d.mapping.home == home) {
                 let todo = "add one: a message needs a domain to come from and one to go to";
                 top.error("domain", format!("none has home = \"{word}\""), todo);
             }
@@ -36,7 +37,8 @@ pub(super) fn domains(top: &Section<'_>, domains: &[Read<'_, Domain>], component
     for (at, read) in domains.iter().enumerate() {
         twice(read, domains.get(..at).unwrap_or_default());
         let Some(domain) = &read.part else { continue };
-        match domain.home {
+        open_to_all(&read.section, &domain.source);
+        match domain.mapping.home {
             Home::Sip => sip_home(&read.section, domain, components),
             Home::Xmpp => xmpp_home(&read.section, domain, components),
         }
@@ -50,15 +52,42 @@ fn twice(read: &Read<'_, Domain>, before: &[Read<'_, Domain>]) {
         let todo = if name == "*" { "keep one wildcard: it already takes every domain" } else { "keep one of the two" };
         read.section.error("xmpp", what, todo);
     }
-    let Some(sip) = read.part.as_ref().map(|part| &part.sip) else { return };
-    if let Some(first) = before.iter().find(|d| d.part.as_ref().is_some_and(|part| part.sip == *sip)) {
-        let what = format!("\"{sip}\" is there twice, first on line {}", first.section.line_of("sip"));
+    let Some(mapping) = read.part.as_ref().map(|part| &part.mapping) else { return };
+    let same = |other: &DomainMapping| {
+        // RFC 3261 section 19.1.2: no port is 5060.
+        other.sip_host == mapping.sip_host && other.sip_port.unwrap_or(5060) == mapping.sip_port.unwrap_or(5060)
+    };
+    if let Some(first) = before.iter().find(|d| d.part.as_ref().is_some_and(|part| same(&part.mapping))) {
+        let what = format!("\"{}\" is there twice, first on line {}", sip_name(mapping), first.section.line_of("sip"));
         read.section.error("sip", what, "give each domain its own host, or its own port");
     }
 }
 
+fn sip_name(mapping: &DomainMapping) -> String {
+    match mapping.sip_port {
+        Some(port) => format!("{}:{port}", mapping.sip_host),
+        None => mapping.sip_host.clone(),
+    }
+}
+
+/// What the mapping itself finds irreversible: names and rules.
+pub(super) fn conflicts(domains: &[Read<'_, Domain>]) {
+    let read: Vec<_> = domains.iter().filter_map(|d| Some((d, d.part.as_ref()?.mapping.clone()))).collect();
+    let mappings: Vec<_> = read.iter().map(|(_, mapping)| mapping.clone()).collect();
+    for conflict in domain::check(&mappings) {
+        let Some((read, _)) = read.get(conflict.domain) else { continue };
+        let (what, todo) = conflict.text.rsplit_once("; ").unwrap_or((&conflict.text, "change one of the two"));
+        match conflict.rule.and_then(|rule| read.rules.get(rule)) {
+            Some(rule) => rule.error("", what, todo),
+            // Two domains of one name were told above, by line.
+            None if read.section.has_error("xmpp") || read.section.has_error("sip") => {}
+            None => read.section.error("", what, todo),
+        }
+    }
+}
+
 fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
-    let name = &domain.xmpp;
+    let name = &domain.mapping.xmpp;
     if name == "*" {
         let todo = "write the component's domain: only home = \"xmpp\" can have every domain";
         return section.error("xmpp", "\"*\" is not possible with home = \"sip\"", todo);
@@ -75,19 +104,28 @@ fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Comp
         let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";
         section.warn(key, "means nothing with home = \"xmpp\"", todo);
     }
-    if components.iter().any(|c| c.domain.as_ref() == Some(&domain.xmpp)) {
-        let what = format!("\"{}\" is a component, so its users live on the SIP side", domain.xmpp);
+    if components.iter().any(|c| c.domain.as_ref() == Some(&domain.mapping.xmpp)) {
+        let what = format!("\"{}\" is a component, so its users live on the SIP side", domain.mapping.xmpp);
         section.error("home", what, "write home = \"sip\", or name the server's own domain in xmpp");
     }
 }
 
+/// A source that is everybody.
+pub(super) fn open_to_all(section: &Section<'_>, source: &[Cidr]) {
+    if let Some(all) = source.iter().find(|net| net.bits == 0) {
+        let what = format!("{all} is every address there is, so anybody may send in the name of these domains");
+        section.warn("source", what, "name the networks of the peer");
+    }
+}
+
 /// Peers: each domain they assert is bridged and lives on the SIP side.
-pub(super) fn peer(section: &Section<'_>, asserted: &[(String, usize)], domains: &[Read<'_, Domain>]) {
+pub(super) fn peer(section: &Section<'_>, asserted: &[String], domains: &[Read<'_, Domain>]) {
     if domains.iter().any(|d| d.part.is_none()) {
         return;
     }
-    for (name, _) in asserted {
-        let homes = || domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.sip.host == *name).map(|d| d.home);
+    for name in asserted {
+        let mappings = || domains.iter().filter_map(|d| d.part.as_ref()).map(|d| &d.mapping);
+        let homes = || mappings().filter(|m| m.sip_host == *name).map(|m| m.home);
         if homes().any(|home| home == Home::Sip) {
             continue;
         }
@@ -103,14 +141,14 @@ pub(super) fn peer(section: &Section<'_>, asserted: &[(String, usize)], domains:
 
 /// The peer that a `home = "sip"` domain implies: whoever its requests go to may also send for it.
 pub(super) fn implied_peer(domain: &Domain) -> Peer {
-    let hop = domain.next_hop.as_ref().map_or(&domain.sip, |hop| &hop.host);
+    let hop = domain.target().host;
     let mut source = domain.source.clone();
     let mut hosts = Vec::new();
     match hop.ip() {
         Some(ip) => source.push(Cidr::host(ip)),
-        None => hosts.push(hop.host.clone()),
+        None => hosts.push(hop.host),
     }
-    Peer { name: domain.sip.to_string(), source, hosts, domains: vec![domain.sip.host.clone()] }
+    Peer { name: sip_name(&domain.mapping), source, hosts, domains: vec![domain.mapping.sip_host.clone()] }
 }
 
 /// Sending: no next hop is stox itself, and somebody may send for each domain.
@@ -134,13 +172,14 @@ pub(super) fn next_hops(domains: &[Read<'_, Domain>], sip: &Sip) {
 /// A domain that nobody may send for: its implied peer has only names, and no entry gives networks.
 pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
     for read in domains {
-        let Some(domain) = read.part.as_ref().filter(|d| d.home == Home::Sip && d.next_hop.is_none()) else { continue };
-        let named = |peer: &&Peer| peer.domains.contains(&domain.sip.host) && !peer.source.is_empty();
-        if !peers.iter().any(|peer| named(&peer)) {
+        let Some(domain) = read.part.as_ref().filter(|d| d.mapping.home == Home::Sip && d.next_hop.is_none()) else {
+            continue;
+        };
+        let host = &domain.mapping.sip_host;
+        if !peers.iter().any(|peer| peer.domains.contains(host) && !peer.source.is_empty()) {
             let what = format!(
-                "is missing and no peer is allowed to send for \"{}\": only the addresses that DNS gives for that name \
-                 may",
-                domain.sip.host
+                "is missing and no peer is allowed to send for \"{host}\": only the addresses that DNS gives for that \
+                 name may"
             );
             read.section.warn("next_hop", what, "write next_hop, source, or a [[sip.peer]], unless that is meant");
         }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::mapping::{DomainMapping, Home};
+
 pub use keys::known_keys;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
@@ -31,7 +33,7 @@ pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
 pub const DEFAULT_PATH: &str = "/etc/stox/stox.toml";
 
 /// Everything an administrator decides.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The file it was read from; for messages.
     pub file: PathBuf,
@@ -76,6 +78,12 @@ impl Config {
         Ok(config)
     }
 
+    /// The mappings of all domains, in the order of the file. [`Mapping::new`](crate::mapping::Mapping::new) finds no
+    /// conflict in them, because reading the configuration has looked for it.
+    pub fn mappings(&self) -> Vec<DomainMapping> {
+        self.domains.iter().map(|d| d.mapping.clone()).collect()
+    }
+
     /// Checks the text of a file; `file` serves for messages and as the place that relative paths start from.
     pub fn parse(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
         let doc = Document::new(file, text);
@@ -111,16 +119,19 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     let domains: Vec<_> = top.sections("domain").into_iter().map(read::domain).collect();
     check::components(&components, &domains);
     check::domains(&top, &domains, &components);
+    check::conflicts(&domains);
 
     let section = top.section("sip");
     let sip = read::sip(&section);
     let mut peers = Vec::new();
-    for (section, peer, asserted) in section.sections("peer").into_iter().map(read::peer) {
-        check::peer(&section, &asserted, &domains);
+    for section in section.sections("peer") {
+        let peer = read::peer(&section);
+        check::peer(&section, &peer.domains, &domains);
+        check::open_to_all(&section, &peer.source);
         peers.push(peer);
     }
     peers.extend(
-        domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.home == Home::Sip).map(check::implied_peer),
+        domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.mapping.home == Home::Sip).map(check::implied_peer),
     );
     if let Some(sip) = &sip {
         check::advertised(&section, sip);
@@ -149,7 +160,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
 /// `[[xmpp.component]]`: one XEP-0114 link to one XMPP server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
-    /// The component's domain, lower case: JIDs in it are SIP users.
+    /// The component's domain, spelt as JIDs have it: JIDs in it are SIP users.
     pub domain: String,
     /// Where the server takes component connections.
     pub server: HostPort,
@@ -223,7 +234,7 @@ pub struct Peer {
     pub source: Vec<Cidr>,
     /// Host names (of a `next_hop`) whose addresses count as sources too, once looked up.
     pub hosts: Vec<String>,
-    /// The SIP domains (host only, lower case, no port) it may assert in From.
+    /// The SIP domains it may assert in From: the host alone, spelt as [`DomainMapping::sip_host`] is.
     pub domains: Vec<String>,
 }
 
@@ -234,16 +245,12 @@ pub struct Admin {
     pub listen: SocketAddr,
 }
 
-/// `[[domain]]`: one domain, as each side spells it.
-#[derive(Clone, Debug, PartialEq)]
+/// `[[domain]]`: one domain, as each side spells it, and the SIP server it belongs to.
+#[derive(Clone, Debug)]
 pub struct Domain {
-    /// Where its users live.
-    pub home: Home,
-    /// The domain of its JIDs, lower case; `*` (with `home = "xmpp"`): any domain that no other entry names.
-    pub xmpp: String,
-    /// The host of its SIP URIs, with a port if they carry one.
-    pub sip: HostPort,
-    /// Where its SIP requests go (`home = "sip"`); `None`: the host of `sip`, found as RFC 3263 says.
+    /// Its names, its rules and how its messages are written.
+    pub mapping: DomainMapping,
+    /// Where its SIP requests go (`home = "sip"`); `None`: the addresses of the SIP host.
     pub next_hop: Option<NextHop>,
     /// Networks, besides the next hop, that may send in this domain's name (`home = "sip"`).
     pub source: Vec<Cidr>,
@@ -252,30 +259,23 @@ pub struct Domain {
     pub max_message: usize,
     /// What happens to a larger one.
     pub large: Large,
-    /// Single SIP messages become `type='chat'` (a documented deviation from RFC 7572 section 5) so that clients show
-    /// them in the chat window.
-    pub pager_as_chat: bool,
-    /// The JID's resource goes into From as `gr` (RFC 7572 table 1); off for proxies that insist on From being the
-    /// address of record.
-    pub gruu: bool,
-    /// The bare JID that senders who withhold their identity appear as; `None`: they are refused.
-    pub anonymous: Option<String>,
-    /// Rules on the user part, tried in order.
-    pub rules: Vec<Rule>,
 }
 
 impl Domain {
     /// The default of `max_message`, bytes: RFC 3261 section 18.1.1.
     pub const MAX_MESSAGE: usize = 1_300;
-}
 
-/// Where the users of a domain live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
-    /// On the SIP side: XMPP users see them under a component's domain.
-    Sip,
-    /// On the XMPP side: SIP users see them under a SIP domain.
-    Xmpp,
+    /// Where its requests go: the next hop, or else the host and port of its SIP URIs.
+    pub fn target(&self) -> NextHop {
+        let own = || NextHop {
+            host: HostPort {
+                host: self.mapping.sip_host.trim_matches(['[', ']']).to_owned(),
+                port: self.mapping.sip_port,
+            },
+            transport: None,
+        };
+        self.next_hop.clone().unwrap_or_else(own)
+    }
 }
 
 /// What happens to a request too large for UDP.
@@ -285,20 +285,6 @@ pub enum Large {
     Tcp,
     /// It is refused with an error that says so: the peer has no TCP.
     Refuse,
-}
-
-/// `[[domain.rule]]`: how a user part is spelt on the two sides.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Rule {
-    /// `kind = "table"`: pairs (SIP user, XMPP local part).
-    Table(Vec<(String, String)>),
-    /// `kind = "prefix"`: the SIP prefix is replaced by the XMPP prefix and back; either may be empty.
-    Prefix {
-        /// The prefix on the SIP side.
-        sip: String,
-        /// The prefix on the XMPP side.
-        xmpp: String,
-    },
 }
 
 /// `[message]`: how single messages are carried.

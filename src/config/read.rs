@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::value::{self, Bad, Cidr, HostPort, Listen, NextHop};
-use super::{
-    Admin, Component, Domain, Home, Large, Limits, Log, LogFormat, Message, Peer, Rule, Secret, Sip, UnknownSource,
-};
+use super::{Admin, Component, Domain, Large, Limits, Log, LogFormat, Message, Peer, Secret, Sip, UnknownSource};
+use crate::mapping::{DomainMapping, Home, RegexRule, UriForm, UserRule};
+use crate::model::Address;
+use crate::xmpp::escape::unescape_local;
+use crate::xmpp::jid::Jid;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +26,8 @@ pub(super) struct Read<'d, T> {
     pub(super) domain: Option<String>,
     /// The part, if nothing necessary is missing or wrong.
     pub(super) part: Option<T>,
+    /// The tables of its rules, in the order of the part's rules.
+    pub(super) rules: Vec<Section<'d>>,
 }
 
 /// `[[xmpp.component]]`.
@@ -51,7 +55,7 @@ pub(super) fn component<'d>(section: Section<'d>, dir: &Path) -> Read<'d, Compon
         }
         _ => None,
     };
-    Read { section, domain, part }
+    Read { section, domain, part, rules: Vec::new() }
 }
 
 fn server(text: &str) -> Result<HostPort, Bad> {
@@ -117,13 +121,13 @@ pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
         section.error("listen", "is missing", TODO);
     }
     let sockets = section.list("listen", Listen::read);
-    for (at, (socket, _)) in sockets.iter().enumerate() {
-        if sockets.iter().take(at).any(|(other, _)| other == socket) {
+    for (at, socket) in sockets.iter().enumerate() {
+        if sockets.iter().take(at).any(|other| other == socket) {
             section.error("listen", format!("{socket} is there twice"), "keep one of the two");
         }
     }
     let sip = Sip {
-        listen: sockets.into_iter().map(|(socket, _)| socket).collect(),
+        listen: sockets,
         advertise: section.parsed("advertise", HostPort::read),
         t1: section.duration("t1", 50 * MILLISECOND..=5 * SECOND, defaults.t1),
         unknown_source: section
@@ -136,8 +140,8 @@ pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
     (!sip.listen.is_empty()).then_some(sip)
 }
 
-/// `[[sip.peer]]`: the peer and, for each of its domains, the line.
-pub(super) fn peer<'d>(section: Section<'d>) -> (Section<'d>, Peer, Vec<(String, usize)>) {
+/// `[[sip.peer]]`.
+pub(super) fn peer(section: &Section<'_>) -> Peer {
     let name = section.required("name", "write a name for logs and metrics").unwrap_or_default().to_owned();
     for (key, todo) in [
         ("source", "write the networks it sends from, such as [\"192.0.2.0/24\"]"),
@@ -149,16 +153,15 @@ pub(super) fn peer<'d>(section: Section<'d>) -> (Section<'d>, Peer, Vec<(String,
             section.error(key, "is empty", todo);
         }
     }
-    let source = section.list("source", Cidr::read).into_iter().map(|(net, _)| net).collect();
-    let domains = section.list("domains", from_domain);
-    let peer = Peer { name, source, hosts: Vec::new(), domains: domains.iter().map(|(d, _)| d.clone()).collect() };
-    (section, peer, domains)
+    let source = section.list("source", Cidr::read);
+    Peer { name, source, hosts: Vec::new(), domains: section.list("domains", from_domain) }
 }
 
+/// A SIP host as [`DomainMapping::sip_host`] spells it.
 fn from_domain(text: &str) -> Result<String, Bad> {
     let read = HostPort::read(text)?;
     match read.port {
-        None => Ok(read.host),
+        None => Ok(DomainMapping::new(Home::Sip, "", &read.host, None).sip_host),
         Some(_) => Err(Bad { what: "has a port".to_owned(), todo: format!("write the host alone: \"{}\"", read.host) }),
     }
 }
@@ -194,54 +197,86 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
     let home = section.choice("home", &[("sip", Home::Sip), ("xmpp", Home::Xmpp)]);
     let xmpp = section.parsed("xmpp", |text| if text == "*" { Ok(text.to_owned()) } else { jid_domain(text) });
     let sip = section.parsed("sip", HostPort::read);
-    let next_hop = section.parsed("next_hop", NextHop::read);
-    let source = section.list("source", Cidr::read).into_iter().map(|(net, _)| net).collect();
-    let max_message = section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE);
-    let large = section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp);
-    let pager_as_chat = section.boolean("pager_as_chat", false);
-    let gruu = section.boolean("gruu", true);
-    let anonymous = section.parsed("anonymous", bare_jid);
-    let rules = section.sections("rule").iter().filter_map(rule).collect();
-    let part = match (home, &xmpp, sip) {
-        (Some(home), Some(xmpp), Some(sip)) => Some(Domain {
-            home,
-            xmpp: xmpp.clone(),
-            sip,
-            next_hop,
-            source,
-            max_message,
-            large,
-            pager_as_chat,
-            gruu,
-            anonymous,
+    let (rules, tables): (Vec<_>, Vec<_>) =
+        section.sections("rule").into_iter().filter_map(|table| Some((rule(&table)?, table))).unzip();
+    let part = |home, xmpp: &str, sip: HostPort| Domain {
+        mapping: DomainMapping {
             rules,
-        }),
-        _ => None,
+            form: section.choice("uri", &[("sip", UriForm::Sip), ("im", UriForm::Im)]).unwrap_or_default(),
+            pager_as_chat: section.boolean("pager_as_chat", false),
+            call_id_as_thread: section.boolean("call_id_as_thread", true),
+            gruu: section.boolean("gruu", true),
+            typing: section.boolean("typing", false),
+            xhtml_im: section.boolean("xhtml_im", false),
+            global_failures: section.boolean("global_failures", true),
+            anonymous: section.parsed("anonymous", bare_jid),
+            ..DomainMapping::new(home, xmpp, &sip.host, sip.port)
+        },
+        next_hop: section.parsed("next_hop", NextHop::read),
+        source: section.list("source", Cidr::read),
+        max_message: section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE),
+        large: section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp),
     };
-    Read { section, domain: xmpp, part }
+    // The rest is read even where this is only a stand-in, so that its mistakes are told too.
+    let complete = home.is_some() && xmpp.is_some() && sip.is_some();
+    let stand_in = || HostPort { host: "stand-in.invalid".to_owned(), port: None };
+    let read = part(home.unwrap_or(Home::Sip), xmpp.as_deref().unwrap_or(""), sip.unwrap_or_else(stand_in));
+    Read { domain: xmpp, part: complete.then_some(read), rules: tables, section }
 }
 
 /// `[[domain.rule]]`.
-fn rule(section: &Section<'_>) -> Option<Rule> {
+fn rule(section: &Section<'_>) -> Option<UserRule> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Table,
+        Prefix,
+        Regex,
+    }
+    let kinds = [("table", Kind::Table), ("prefix", Kind::Prefix), ("regex", Kind::Regex)];
     if !section.has("kind") {
-        section.error("kind", "is missing", "write kind = \"table\" or \"prefix\"");
+        section.error("kind", "is missing", "write kind = \"table\", \"prefix\" or \"regex\"");
     }
-    match section.choice("kind", &[("table", true), ("prefix", false)])? {
-        true => {
+    let kind = section.choice("kind", &kinds)?;
+    let keys: &[&str] = match kind {
+        Kind::Table => &["kind", "pairs"],
+        Kind::Prefix => &["kind", "sip", "xmpp"],
+        Kind::Regex => &["kind", "sip", "to_xmpp", "xmpp", "to_sip"],
+    };
+    section.allow_only(keys, "this kind of rule");
+    match kind {
+        Kind::Table => {
             if !section.has("pairs") {
-                section.error(
-                    "pairs",
-                    "is missing",
-                    "write pairs = { \"101\" = \"juliet\" }: SIP user, XMPP local part",
-                );
+                section.error("pairs", "is missing", "write pairs = { \"101\" = \"juliet\" }: SIP user, XMPP user");
             }
-            Some(Rule::Table(section.pairs("pairs").into_iter().map(|(sip, xmpp, _)| (sip, xmpp)).collect()))
+            Some(UserRule::Table(section.pairs("pairs")))
         }
-        false => Some(Rule::Prefix {
-            sip: section.required("sip", "write the prefix on the SIP side, \"\" for none")?.to_owned(),
-            xmpp: section.required("xmpp", "write the prefix on the XMPP side, \"\" for none")?.to_owned(),
-        }),
+        Kind::Prefix => {
+            let sip = section.required("sip", "write the prefix on the SIP side, \"\" for none");
+            let xmpp = section.required("xmpp", "write the prefix on the XMPP side, \"\" for none");
+            Some(UserRule::Prefix { sip: sip?.to_owned(), xmpp: xmpp?.to_owned() })
+        }
+        Kind::Regex => regex_rule(section),
     }
+}
+
+fn regex_rule(section: &Section<'_>) -> Option<UserRule> {
+    let sip = section.required("sip", "write the expression that SIP users match as a whole");
+    let to_xmpp = section.required("to_xmpp", "write what they become, \"${1}\" for the first group");
+    let xmpp = section.required("xmpp", "write the expression that XMPP users match as a whole");
+    let to_sip = section.required("to_sip", "write what they become, \"${1}\" for the first group");
+    let told = |key, pattern: &str| match RegexRule::new(pattern, "", "", "") {
+        Ok(_) => true,
+        Err(why) => {
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            section.error(key, format!("\"{pattern}\" is no regular expression ({why})"), "mend it, in single quotes");
+            false
+        }
+    };
+    let (sip, xmpp) = (sip?, xmpp?);
+    if !(told("sip", sip) & told("xmpp", xmpp)) {
+        return None;
+    }
+    RegexRule::new(sip, to_xmpp?, xmpp, to_sip?).ok().map(Box::new).map(UserRule::Regex)
 }
 
 /// A domain as JIDs have it: a host name, lower case, without a port.
@@ -253,21 +288,21 @@ fn jid_domain(text: &str) -> Result<String, Bad> {
     if text.contains(':') {
         return Err(Bad { what: "has a port, and JIDs have none".to_owned(), todo: TODO.to_owned() });
     }
-    value::host_name(text)
+    let name = value::host_name(text)?;
+    match Jid::new(None, &name, None) {
+        Ok(jid) => Ok(jid.domain().to_owned()),
+        Err(error) => Err(Bad { what: format!("is no domain of a JID ({error})"), todo: TODO.to_owned() }),
+    }
 }
 
-fn bare_jid(text: &str) -> Result<String, Bad> {
-    let bad =
-        |what: &str| Bad { what: what.to_owned(), todo: "write a bare JID, such as a.user@sip.example".to_owned() };
-    let domain = match text.split_once('@') {
-        Some(("", _)) => return Err(bad("has an empty local part")),
-        Some((_, domain)) => domain,
-        None => text,
-    };
-    if domain.contains('/') {
-        return Err(bad("has a resource"));
+fn bare_jid(text: &str) -> Result<Address, Bad> {
+    let bad = |what: String| Bad { what, todo: "write a bare JID, such as a.user@sip.example".to_owned() };
+    let jid = Jid::parse(text).map_err(|error| bad(format!("is no JID ({error})")))?;
+    if jid.resource().is_some() {
+        return Err(bad("has a resource".to_owned()));
     }
-    jid_domain(domain).map(|_| text.to_owned())
+    let user = jid.local().map(|local| unescape_local(local).to_string());
+    Ok(Address { user, domain: jid.domain().to_owned(), instance: None })
 }
 
 /// `[message]`.

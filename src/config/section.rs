@@ -144,6 +144,13 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Whether an error was told of `key`.
+    pub(super) fn has_error(&self, key: &str) -> bool {
+        let (line, path) = (self.line_of(key), self.path(key));
+        let told = self.doc.problems.borrow();
+        told.iter().any(|p| p.severity == Severity::Error && p.line == line && p.key == path)
+    }
+
     /// A mistake that shows only in the whole section or file.
     pub(super) fn error(&self, key: &str, what: impl AsRef<str>, todo: impl AsRef<str>) {
         if !self.doc.is_broken() {
@@ -197,8 +204,8 @@ impl<'d> Section<'d> {
         read(text).map_err(|bad| self.refused(key, self.line_of(key), text, &bad)).ok()
     }
 
-    /// A list of texts of a small grammar, each with its line.
-    pub(super) fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, Bad>) -> Vec<(T, usize)> {
+    /// A list of texts of a small grammar.
+    pub(super) fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, Bad>) -> Vec<T> {
         let Some(found) = self.get(key) else { return Vec::new() };
         let Some(items) = found.get_ref().as_array() else {
             self.wrong_type(key, found, "write a list of texts: [\"…\", \"…\"]");
@@ -208,7 +215,7 @@ impl<'d> Section<'d> {
         for item in items.iter() {
             let line = self.doc.line(item.span().start);
             match item.get_ref().as_str().map(|text| (text, read(text))) {
-                Some((_, Ok(value))) => read_items.push((value, line)),
+                Some((_, Ok(value))) => read_items.push(value),
                 Some((text, Err(bad))) => self.refused(key, line, text, &bad),
                 None => self.wrong_type(key, item, "write a text in quotes"),
             }
@@ -264,8 +271,15 @@ impl<'d> Section<'d> {
         chosen
     }
 
-    /// A table of texts: each key with its value and line.
-    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String, usize)> {
+    /// Tells every known key that means nothing in `place`.
+    pub(super) fn allow_only(&self, keys: &[&str], place: &str) {
+        for key in keys::of(self.name).iter().filter(|key| !keys.contains(key) && self.has(key)) {
+            self.error(key, format!("means nothing in {place}"), format!("its keys are {}", keys.join(", ")));
+        }
+    }
+
+    /// A table of texts, in the order of the file.
+    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String)> {
         const TODO: &str = "write { \"101\" = \"juliet\", \"102\" = \"romeo\" }";
         let Some(found) = self.get(key) else { return Vec::new() };
         let Some(table) = found.get_ref().as_table() else {
@@ -275,14 +289,12 @@ impl<'d> Section<'d> {
         let mut pairs = Vec::new();
         for (left, right) in table.iter() {
             match right.get_ref().as_str() {
-                Some(text) => {
-                    pairs.push((left.get_ref().to_string(), text.to_owned(), self.doc.line(left.span().start)))
-                }
+                Some(text) => pairs.push((left.span().start, left.get_ref().to_string(), text.to_owned())),
                 None => self.wrong_type(key, right, TODO),
             }
         }
-        pairs.sort_by_key(|(_, _, line)| *line);
-        pairs
+        pairs.sort_by_key(|(at, _, _)| *at);
+        pairs.into_iter().map(|(_, left, right)| (left, right)).collect()
     }
 
     /// A table below this one; one without keys if it is absent.

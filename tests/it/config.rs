@@ -1,10 +1,15 @@
 //! The reference of the configuration is true, and every mistake is told with its line and what to do.
 #![allow(clippy::unwrap_used)]
 
+mod mistakes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stox::config::{Config, Home, Problem, known_keys};
+use stox::config::{Config, Problem, known_keys};
+use stox::mapping::Home;
+
+use mistakes::{MISTAKES, WARNINGS};
 
 const REFERENCE: &str = include_str!("../../config/stox.toml");
 
@@ -31,7 +36,7 @@ sip = "xmpp.example"
 fn the_reference_shows_the_defaults() {
     let as_it_is = parse(REFERENCE).unwrap();
     let written_out = parse(&uncommented(REFERENCE, "# ")).unwrap();
-    assert_eq!(as_it_is, written_out);
+    assert_eq!(format!("{as_it_is:#?}"), format!("{written_out:#?}"));
 }
 
 #[test]
@@ -64,7 +69,7 @@ fn the_examples_of_the_reference_are_right() {
         })]
     );
     let config = parse(&all.replace("\nsecret_file", "\n#")).unwrap();
-    assert_eq!(config.domains.iter().filter(|d| d.home == Home::Xmpp).count(), 2);
+    assert_eq!(config.domains.iter().filter(|d| d.mapping.home == Home::Xmpp).count(), 2);
     assert_eq!(config.peers.len(), 2);
     assert_eq!(lines(config.warnings), Vec::<String>::new());
 }
@@ -175,164 +180,6 @@ fn what_is_no_toml_is_told_with_the_mistakes_before_it() {
     );
 }
 
-/// What is changed in [`SMALL`], and the one problem that must come of it.
-const MISTAKES: &[(&str, &str, &str)] = &[
-    ("secret = \"s3cret\"", "secret = 5", "5: xmpp.component.secret: is an integer; write a text in quotes"),
-    (
-        "secret = \"s3cret\"",
-        "secret = \"\"",
-        "5: xmpp.component.secret: is empty; write the secret that the XMPP server has for this component",
-    ),
-    (
-        "secret = \"s3cret\"",
-        "",
-        "2: xmpp.component.secret: is missing; write secret = \"…\", or secret_file = \"…\" with a path",
-    ),
-    (
-        "secret = \"s3cret\"",
-        "secret_file = \"/nowhere\"",
-        "5: xmpp.component.secret_file: /nowhere cannot be read (No such file or directory (os error 2)); create it, \
-         readable by the user that stox runs as",
-    ),
-    (
-        "secret = \"s3cret\"",
-        "secret = \"s3cret\"\nstanza_size = 9999",
-        "6: xmpp.component.stanza_size: 9999 is out of range; write a whole number from 10000 to 16777216",
-    ),
-    (
-        "secret = \"s3cret\"",
-        "secret = \"s3cret\"\nping_every = \"60\"",
-        "6: xmpp.component.ping_every: \"60\" has no unit; write a whole number and a unit: \"500ms\", \"10s\", \"5m\", \
-         \"2h\"",
-    ),
-    (
-        "secret = \"s3cret\"",
-        "secret = \"s3cret\"\n[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"h:1\"\nsecret = \"x\"",
-        "7: xmpp.component.domain: \"sip.example\" is there twice, first on line 3; keep one of the two: one link serves \
-         a domain",
-    ),
-    (
-        "[[xmpp.component]]",
-        "[xmpp.component]",
-        "2: xmpp.component: is a table; write [[xmpp.component]], with two brackets, once for each",
-    ),
-    (
-        "listen = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]",
-        "listen = \"udp:127.0.0.1:5060\"",
-        "7: sip.listen: is a string; write a list of texts: [\"…\", \"…\"]",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"",
-        "\"udp:127.0.0.1:5060\"",
-        "7: sip.listen: udp:127.0.0.1:5060 is there twice; keep one of the two",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"",
-        "\"tls:127.0.0.1:5061\"",
-        "7: sip.listen: \"tls:127.0.0.1:5061\" asks for \"tls\", which is not offered yet; write \"udp:IP:PORT\" or \
-         \"tcp:IP:PORT\", an IPv6 address in brackets",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"",
-        "\"tcp:::1:5060\"",
-        "7: sip.listen: \"tcp:::1:5060\" has an IPv6 address without brackets; write \"udp:IP:PORT\" or \"tcp:IP:PORT\", \
-         an IPv6 address in brackets",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\nunknown_source = \"ignore\"",
-        "8: sip.unknown_source: \"ignore\" is not known; write \"refuse\" or \"drop\"",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\n[admin]\nlisten = 9480",
-        "9: admin.listen: is an integer; write a text in quotes",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\nconfirm_within = \"1s\"",
-        "8: sip.confirm_within: is not a key of this section; it belongs in [message]",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.0/33\"]\ndomains = [\"pbx.example\"]",
-        "10: sip.peer.source: \"192.0.2.0/33\" has a bad prefix length (\"33\", at most 32); write an address or a network \
-         such as \"192.0.2.0/24\" or \"2001:db8::/32\"",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.1\"]\ndomains = [\"other.example\"]",
-        "11: sip.peer.domains: no [[domain]] has sip = \"other.example\"; add a [[domain]] with home = \"sip\" for it, or \
-         remove it",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\n[[sip.peer]]\nname = \"x\"\nsource = [\"192.0.2.1\"]\ndomains = [\"xmpp.example\"]",
-        "11: sip.peer.domains: \"xmpp.example\" is the SIP name of XMPP users, and a SIP peer must not speak for them; \
-         remove it",
-    ),
-    (
-        "[[domain]]\nhome = \"sip\"",
-        "[[domain]]\nhome = \"pbx\"",
-        "9: domain.home: \"pbx\" is not known; write \"sip\" or \"xmpp\"",
-    ),
-    (
-        "xmpp = \"sip.example\"",
-        "xmpp = \"pbx.sip.example\"",
-        "10: domain.xmpp: no [[xmpp.component]] serves \"pbx.sip.example\", so XMPP users cannot reach it; add \
-         [[xmpp.component]] with domain = \"pbx.sip.example\"",
-    ),
-    (
-        "xmpp = \"sip.example\"",
-        "xmpp = \"user@sip.example\"",
-        "10: domain.xmpp: \"user@sip.example\" is a JID, not a domain; write the domain alone, such as sip.example",
-    ),
-    (
-        "sip = \"pbx.example\"",
-        "sip = \"pbx example\"",
-        "11: domain.sip: \"pbx example\" has ' ', which no host name has; write a host name such as pbx.example, or an IP \
-         address",
-    ),
-    (
-        "next_hop = \"sip:127",
-        "next_hop = \"sips:127",
-        "12: domain.next_hop: \"sips:127.0.0.1:5070;transport=udp\" is a sips URI, and sips is not translated (RFC 7247 \
-         section 8); write \"sip:HOST:PORT;transport=udp\" (or tcp)",
-    ),
-    (
-        "next_hop = \"sip:127.0.0.1:5070;",
-        "next_hop = \"sip:127.0.0.1:5060;",
-        "12: domain.next_hop: sip:127.0.0.1:5060;transport=udp is stox itself (it listens on udp:127.0.0.1:5060); write \
-         the address of the SIP server",
-    ),
-    (
-        "sip = \"xmpp.example\"",
-        "sip = \"pbx.example\"",
-        "16: domain.sip: \"pbx.example\" is there twice, first on line 11; give each domain its own host, or its own port",
-    ),
-    (
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "xmpp = \"*\"\nsip = \"a.example\"\n[[domain]]\nhome = \"xmpp\"\nxmpp = \"*\"\nsip = \"b.example\"",
-        "19: domain.xmpp: \"*\" is there twice, first on line 15; keep one wildcard: it already takes every domain",
-    ),
-    (
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n[limits]\ntcp_connections = \"many\"",
-        "18: limits.tcp_connections: is a string; write a whole number from 1 to 1000000",
-    ),
-    (
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n[log]\nlevel = \"loud and clear\"",
-        "18: log.level: \"loud and clear\" is no log level; write error, warn, info, debug or trace, and for single parts \
-         \"info,stox::net=debug\"",
-    ),
-    (
-        "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "xmpp = \"xmpp.example\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "16: duplicate key; write it as TOML 1.0 has it",
-    ),
-];
-
 #[test]
 fn each_mistake_has_its_line_its_key_and_a_remedy() {
     for (right, wrong, told) in MISTAKES {
@@ -344,34 +191,6 @@ fn each_mistake_has_its_line_its_key_and_a_remedy() {
         }
     }
 }
-
-/// What works, but should be looked at.
-const WARNINGS: &[(&str, &str, &str)] = &[
-    (
-        "secret = \"s3cret\"",
-        "secret = \"s3cret\"\n[[xmpp.component]]\ndomain = \"b.example\"\nserver = \"h:1\"\nsecret = \"x\"",
-        "7: warning: xmpp.component.domain: no [[domain]] has xmpp = \"b.example\", so this component serves nobody; add a \
-         [[domain]] with home = \"sip\" for it, or remove the component",
-    ),
-    (
-        "next_hop = \"sip:127.0.0.1:5070;transport=udp\"",
-        "",
-        "8: warning: domain.next_hop: is missing and no peer is allowed to send for \"pbx.example\": only the addresses \
-         that DNS gives for that name may; write next_hop, source, or a [[sip.peer]], unless that is meant",
-    ),
-    (
-        "home = \"xmpp\"",
-        "home = \"xmpp\"\nmax_message = 1200",
-        "15: warning: domain.max_message: means nothing with home = \"xmpp\"; move it to the [[domain]] with home = \
-         \"sip\" whose peer it is about, or remove it",
-    ),
-    (
-        "\"tcp:127.0.0.1:5060\"]",
-        "\"tcp:127.0.0.1:5060\"]\n[admin]\nlisten = \"0.0.0.0:9480\"",
-        "9: warning: admin.listen: 0.0.0.0:9480 is no loopback address, and there is no authentication; listen on \
-         127.0.0.1, or let a firewall keep strangers out",
-    ),
-];
 
 #[test]
 fn warnings_do_not_fail() {
@@ -391,7 +210,7 @@ fn check_ends_with_0_and_one_line_or_with_1_and_the_mistakes() {
     assert_eq!(
         out,
         format!(
-            "{}: OK: sip.example <-> pbx.example, xmpp.example <-> xmpp.example; listening on udp:127.0.0.1:5060, \
+            "{}: OK: sip.example = pbx.example, xmpp.example = xmpp.example; listening on udp:127.0.0.1:5060, \
              tcp:127.0.0.1:5060\n",
             right.display()
         )
@@ -413,6 +232,29 @@ fn a_wrong_configuration_does_not_run() {
     let wrong = dir.write("wrong.toml", &SMALL.replace("server", "sever"), 0o600);
     let (code, out, err) = stox(&["--config", wrong.to_str().unwrap()]);
     assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 2));
+}
+
+#[test]
+fn explain_tells_what_an_address_becomes_and_why() {
+    let dir = Folder::new("explain");
+    let rule = "[[domain.rule]]\nkind = \"table\"\npairs = { \"101\" = \"romeo\" }\n[[domain]]\nhome = \"xmpp\"";
+    let file = dir.write("stox.toml", &SMALL.replace("[[domain]]\nhome = \"xmpp\"", rule), 0o600);
+    let explain = |address: &str| stox(&["explain", "--config", file.to_str().unwrap(), address]);
+    for (address, first, step) in [
+        ("romeo@sip.example", "-> sip:101@pbx.example", "  rule 1 (table of 1 pairs): romeo is 101"),
+        ("sip:101@pbx.example", "-> romeo@sip.example", "  rule 1 (table of 1 pairs): 101 is romeo"),
+        ("im:juliet@xmpp.example", "-> juliet@xmpp.example", "  its users live: on the XMPP side"),
+    ] {
+        let (code, out, err) = explain(address);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{address}");
+        assert!(out.starts_with(&format!("{address} {first}\n")), "{out}");
+        assert!(out.lines().any(|line| line == step), "{out}");
+    }
+    for address in ["sips:101@pbx.example", "tel:+15550100", "a@nowhere.example", "@"] {
+        let (code, out, _) = explain(address);
+        assert_eq!(code, Some(1), "{address}");
+        assert!(out.starts_with(&format!("{address} -> nothing: ")), "{out}");
+    }
 }
 
 fn stox(arguments: &[&str]) -> (Option<i32>, String, String) {
