@@ -1,7 +1,8 @@
 //! The side door for operators: `/metrics`, `/health` and `/ready` over HTTP.
 //!
 //! It knows nothing of either protocol: what it tells comes from two functions given at the start, [`Sources`]. There
-//! is no authentication, so it belongs on loopback; what strangers could do to it is bounded in [`door`].
+//! is no authentication, so it belongs on loopback; [`CONNECTIONS`], [`CONNECTION_BYTES`] and
+//! [`CONNECTION_LIFE`] bound what strangers could do to it.
 
 mod door;
 mod health;

@@ -75,6 +75,17 @@ fn the_examples_of_the_reference_are_right() {
 }
 
 #[test]
+fn the_examples_of_the_readme_are_right() {
+    let blocks =
+        include_str!("../../README.md").split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let all = blocks.flat_map(str::lines).map(str::trim_start).collect::<Vec<_>>().join("\n");
+    let config = parse(&all).unwrap();
+    assert_eq!(lines(config.warnings), Vec::<String>::new());
+    assert_eq!(config.domains.len(), 3);
+    assert!(config.domains.iter().any(|d| d.mapping.rules.len() == 1));
+}
+
+#[test]
 fn a_small_configuration_is_complete() {
     let config = parse(SMALL).unwrap();
     assert_eq!(lines(config.warnings), Vec::<String>::new());
