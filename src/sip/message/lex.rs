@@ -74,6 +74,12 @@ pub(crate) fn unfold(text: &[u8]) -> Cow<'_, [u8]> {
 /// Where `wanted` first stands outside quotes, and outside angle brackets if `brackets`. An open quote or bracket
 /// hides the rest, and the reader of that rest finds it malformed.
 pub(crate) fn find_outside(text: &[u8], wanted: u8, brackets: bool) -> Option<usize> {
+    let first = memchr::memchr(wanted, text)?;
+    let before = &text[..first];
+    let hidden = if brackets { memchr::memchr2(b'"', b'<', before) } else { memchr::memchr(b'"', before) };
+    if hidden.is_none() {
+        return Some(first);
+    }
     let mut at = 0;
     let mut in_quotes = false;
     let mut in_brackets = false;
