@@ -71,7 +71,7 @@ fn message(from: &str, to: &str, body: &str) -> Stanza {
 fn closed_by(stream: &mut Stream) -> Option<StreamErrorKind> {
     events(stream).into_iter().find_map(|event| match event {
         Event::Closed(Cause::OurError(error) | Cause::PeerError(error)) => Some(error.kind),
-        _ => None,
+        Event::Ready | Event::Stanza(_) | Event::Unusable { .. } | Event::Closed(_) => None,
     })
 }
 
@@ -333,7 +333,7 @@ fn the_language_of_the_stream_is_that_of_stanzas_without_one() {
         .into_iter()
         .map(|event| match event {
             Event::Stanza(stanza) => stanza.lang().map(str::to_owned),
-            other => panic!("{other:?}"),
+            Event::Ready | Event::Unusable { .. } | Event::Closed(_) => panic!("{event:?}"),
         })
         .collect();
     assert_eq!(langs, [Some("en".to_owned()), Some("de".to_owned())]);
