@@ -34,11 +34,19 @@ pub(super) struct Server {
     /// Counts the alarms set.
     alarm: u32,
     reply: Reply,
-    /// A 100 until something else has been sent, then the response sent last.
-    kept: Vec<u8>,
+    kept: Kept,
     /// Whether the request had a To tag, so that answers copy it.
     has_tag: bool,
     merge: Option<MergeKey>,
+}
+
+/// What a retransmission gets before the final response, if it gets anything.
+#[derive(Debug)]
+enum Kept {
+    /// The 100 that may be needed and seldom is, so it is not printed yet.
+    Trying(Response),
+    /// The response sent last.
+    Sent(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -112,7 +120,7 @@ impl Endpoint {
         let origin = Origin::Server(transaction);
         match effect {
             Effect::Send => {
-                server.kept.clone_from(&bytes);
+                server.kept = Kept::Sent(bytes.clone());
                 self.transmits.push_back(server.reply.transmit(bytes, origin));
             }
             Effect::SendOnce => self.transmits.push_back(server.reply.transmit(bytes, origin)),
@@ -210,7 +218,7 @@ impl Endpoint {
             machine,
             alarm: 0,
             reply: arrival.reply,
-            kept: head::print_response(&arrival.request.response(Status::TRYING)),
+            kept: Kept::Trying(arrival.request.response(Status::TRYING)),
             has_tag: head::to_tag(&arrival.request.headers).is_some(),
             merge,
         };
@@ -292,7 +300,11 @@ impl Endpoint {
         match effect {
             Effect::SendTrying | Effect::Resend => {
                 self.stats.retransmissions_sent += u64::from(effect == Effect::Resend);
-                self.transmits.push_back(server.reply.transmit(server.kept.clone(), Origin::Server(id)));
+                let bytes = match &server.kept {
+                    Kept::Trying(response) => head::print_response(response),
+                    Kept::Sent(bytes) => bytes.clone(),
+                };
+                self.transmits.push_back(server.reply.transmit(bytes, Origin::Server(id)));
             }
             Effect::Forget { unacknowledged } => {
                 self.stats.unacknowledged += u64::from(unacknowledged);

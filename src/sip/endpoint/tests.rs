@@ -82,8 +82,11 @@ fn events(endpoint: &mut Endpoint, now: Now) -> Vec<Event> {
     events
 }
 
-/// Lets the clock run to `until` and notes when what was sent, and what was told.
-fn run(endpoint: &mut Endpoint, until: u64) -> (Vec<(u128, Transmit)>, Vec<(u128, Event)>) {
+/// What happened, and when in milliseconds.
+type Log<T> = Vec<(u128, T)>;
+
+/// Lets the clock run to `until` and notes what was sent, and what was told.
+fn run(endpoint: &mut Endpoint, until: u64) -> (Log<Transmit>, Log<Event>) {
     let (mut sent, mut told) = (Vec::new(), Vec::new());
     while let Some(next) = endpoint.next_timeout().filter(|next| *next <= ms(until)) {
         told.extend(events(endpoint, Now::at(next)).into_iter().map(|event| (next.as_millis(), event)));

@@ -127,19 +127,19 @@ impl Keys {
     /// tell the key from it.
     #[must_use]
     pub fn tag(&self, key: Key) -> String {
-        let mut tag = String::with_capacity(26);
-        tag.extend(self.shard.map(char::from));
-        for half in 0..2u64 {
+        let mut tag = [0; 26];
+        tag[..2].copy_from_slice(&self.shard);
+        for (half, letters) in (0u64..).zip(tag[2..].chunks_exact_mut(12)) {
             let mut hasher = self.tags.clone();
             for word in [key.0[0], key.0[1], half] {
                 hasher.write_u64(word);
             }
             let bits = hasher.finish();
-            for group in 0..12 {
-                tag.push(char::from(LETTERS[(bits >> (5 * group) & 31) as usize]));
+            for (group, letter) in letters.iter_mut().enumerate() {
+                *letter = LETTERS[(bits >> (5 * group) & 31) as usize];
             }
         }
-        tag
+        String::from_utf8_lossy(&tag).into_owned()
     }
 
     fn begin(&mut self, kind: u8) {
