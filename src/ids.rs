@@ -27,6 +27,20 @@ impl Ids {
         Self { seed, shard, count: 0 }
     }
 
+    /// Another source for the same shard, whose identifiers this one will never give.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        self.count += 1;
+        let half = |which: u8| {
+            let parts = Sha1::new().chain_update(b"fork").chain_update([which]).chain_update(self.seed);
+            parts.chain_update(self.count.to_le_bytes()).finalize()
+        };
+        let mut seed = [0; 32];
+        seed[..16].copy_from_slice(&half(0)[..16]);
+        seed[16..].copy_from_slice(&half(1)[..16]);
+        Self { seed, shard: self.shard, count: 0 }
+    }
+
     /// 26 characters of `a-z2-9`: two for the shard, 24 (120 bits) nobody can guess.
     pub fn token(&mut self) -> String {
         let mut text = String::with_capacity(26);
@@ -115,6 +129,15 @@ mod tests {
     fn the_same_seed_gives_the_same_run() {
         assert_eq!(Ids::new([9; 32], 0).token(), Ids::new([9; 32], 0).token());
         assert_ne!(Ids::new([9; 32], 0).token(), Ids::new([8; 32], 0).token());
+    }
+
+    #[test]
+    fn a_fork_gives_identifiers_of_its_own() {
+        let mut ids = Ids::new([9; 32], 3);
+        let (mut one, mut two) = (ids.fork(), ids.fork());
+        let tokens: HashSet<String> = [ids.token(), one.token(), two.token()].into();
+        assert_eq!(tokens.len(), 3);
+        assert_eq!(shard_of(&one.token()), Some(3));
     }
 
     #[test]
