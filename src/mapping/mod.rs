@@ -70,6 +70,12 @@ impl Mapping {
         })
     }
 
+    /// The content types a MESSAGE may have, in the form of Accept (RFC 3261 section 20.1).
+    #[must_use]
+    pub fn accepted_types(&self) -> &str {
+        self.contents.accept()
+    }
+
     /// The configured domains, in their order.
     #[must_use]
     pub fn domains(&self) -> &[DomainMapping] {
