@@ -1,1 +1,323 @@
-//! (being built)
+//! The interworking state of one shard: messages on their way, and what an answer to them means. Sans-IO.
+//!
+//! [`Gateway::handle`] takes one [`Input`], [`Gateway::handle_timeout`] lets time pass, [`Gateway::finish_step`] closes
+//! a step, after which [`Gateway::take_outputs`] says what is to be done. Two rules hold everything together:
+//!
+//! * **Own, then answer.** A SIP sender hears 200 when the XMPP server has processed the stanza (`confirm`), an XMPP
+//!   sender hears nothing when the SIP side said 2xx; every other end is one error to whoever sent the message.
+//! * **One pending per pair** (RFC 3428 section 8), the others in line (`lines`), so order is kept and a slow phone
+//!   holds up nobody but those who write to it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `to_xmpp` | SIP MESSAGE -> stanza, and its outcome |
+//! | `to_sip` | message stanza -> MESSAGE, and its outcome |
+//! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
+//! | `confirm` | which stanzas a server has taken |
+//! | `lines` | who is pending, who waits |
+//! | `trust` | whose From counts |
+
+mod confirm;
+mod held;
+mod input;
+mod limits;
+mod lines;
+mod recent;
+mod service;
+mod settings;
+pub mod stats;
+mod to_sip;
+mod to_xmpp;
+pub mod trust;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use input::{Input, Link, LookupId, Output};
+pub use settings::{Route, Settings, Size};
+
+use crate::ids::Ids;
+use crate::mapping::Mapping;
+use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
+use crate::sip::message::{Response, Status};
+use crate::time::{Now, Timers};
+use crate::xmpp::stanza::Stanza;
+use confirm::{Confirmations, RelayId};
+use held::Held;
+use lines::Lines;
+use recent::Recent;
+use stats::{Sample, Stats};
+
+/// One shard's interworking state.
+pub struct Gateway {
+    mapping: Arc<Mapping>,
+    settings: Settings,
+    endpoint: Endpoint,
+    ids: Ids,
+    links: Vec<LinkState>,
+    draining: bool,
+
+    relays: HashMap<RelayId, to_xmpp::Relay>,
+    relay_of: HashMap<String, RelayId>,
+    relay_count: RelayId,
+    confirmations: Confirmations,
+
+    lines: Lines<to_sip::Letter>,
+    pending: HashMap<ClientId, to_sip::Pending>,
+    lookups: HashMap<LookupId, to_sip::Lookup>,
+    lookup_count: LookupId,
+    recent: Recent,
+    cseq: u32,
+
+    timers: Timers<Timer>,
+    events: Vec<Event>,
+    outputs: Vec<Output>,
+    stats: Stats,
+}
+
+#[derive(Debug, Default)]
+struct LinkState {
+    up: bool,
+    held: Held,
+}
+
+/// The deadlines of the interworking itself; the transactions have their own in the endpoint.
+#[derive(Debug)]
+enum Timer {
+    /// `message.confirm_within` has passed for a message to XMPP.
+    Confirm(RelayId),
+    /// `message.confirm_within` has passed for a ping.
+    Ping(String),
+    /// Nobody expects a late error for this message any more.
+    Forget(RelayId),
+    /// A link that was full may have room again.
+    Offer(Link),
+}
+
+impl Gateway {
+    /// A gateway with nothing on its way; every link counts as down until [`Input::LinkUp`].
+    #[must_use]
+    pub fn new(mapping: Arc<Mapping>, settings: Settings, sip: EndpointConfig, mut ids: Ids) -> Self {
+        let links = settings.links.iter().map(|_| LinkState::default()).collect();
+        let lines = Lines::new(settings.queue_per_pair, settings.messages_to_sip);
+        Self {
+            endpoint: Endpoint::new(sip, ids.fork()),
+            mapping,
+            settings,
+            ids,
+            links,
+            draining: false,
+            relays: HashMap::new(),
+            relay_of: HashMap::new(),
+            relay_count: 0,
+            confirmations: Confirmations::default(),
+            lines,
+            pending: HashMap::new(),
+            lookups: HashMap::new(),
+            lookup_count: 0,
+            recent: Recent::default(),
+            cseq: 0,
+            timers: Timers::new(),
+            events: Vec::new(),
+            outputs: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Stanza(link, stanza) => self.on_stanza(link, stanza, now),
+            Input::Sip(inbound) => {
+                if let Some(event) = self.endpoint.receive(inbound, now) {
+                    self.on_event(event, now);
+                }
+            }
+            Input::LinkUp(link) => self.on_link_up(link),
+            Input::LinkDown(link) => self.on_link_down(link, now),
+            Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),
+            Input::Undelivered(origin, why) => {
+                if let Some(event) = self.endpoint.undeliverable(origin, why, now) {
+                    self.on_event(event, now);
+                }
+            }
+            Input::Located(lookup, answer) => self.on_located(lookup, answer, now),
+            Input::Drain => self.draining = true,
+            Input::GiveUp => {
+                self.give_up_to_sip();
+                self.give_up_to_xmpp(now);
+            }
+            Input::Trust(trust) => self.settings.trust = trust,
+        }
+    }
+
+    /// Lets time pass: everything whose deadline is not after `now` happens.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let mut events = std::mem::take(&mut self.events);
+        self.endpoint.handle_timeout(now, &mut events);
+        for event in events.drain(..) {
+            self.on_event(event, now);
+        }
+        self.events = events;
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Confirm(relay) => self.on_unconfirmed(relay, now),
+                Timer::Ping(id) => self.confirmations.forget_ping(&id),
+                Timer::Forget(relay) => self.forget(relay),
+                Timer::Offer(link) => self.offer_held(link),
+            }
+        }
+    }
+
+    /// Closes a step: what all of its inputs together ask for, once.
+    pub fn finish_step(&mut self, now: Now) {
+        self.send_pings(now);
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.outputs.push(Output::Transmit(transmit));
+        }
+    }
+
+    /// What is to be done, in order.
+    pub fn take_outputs(&mut self, into: &mut Vec<Output>) {
+        into.append(&mut self.outputs);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, in monotonic time.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.timers.next().into_iter().chain(self.endpoint.next_timeout()).min()
+    }
+
+    /// Whether every message that was taken has had its outcome.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.lines.pending() == 0 && self.relays.values().all(to_xmpp::Relay::is_told)
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Counters and levels, for the metrics page.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let level = |name, help, value: usize| Sample {
+            name,
+            help,
+            counter: false,
+            labels: Vec::new(),
+            value: u64::try_from(value).unwrap_or(u64::MAX),
+        };
+        let counter = |name, help, value| Sample { name, help, counter: true, labels: Vec::new(), value };
+        let held = self.links.iter().map(|link| link.held.len()).sum();
+        let unconfirmed = self.relays.values().filter(|relay| !relay.is_told()).count();
+        let sip = self.endpoint.stats();
+        let mut samples = self.stats.samples();
+        samples.extend([
+            level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
+            level(
+                "stox_to_sip_waiting",
+                "Messages to SIP that wait behind another of their pair.",
+                self.lines.waiting(),
+            ),
+            level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", unconfirmed),
+            level("stox_errors_held", "Error stanzas that wait for their link.", held),
+            level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),
+            level("stox_sip_server_transactions", "SIP server transactions open.", sip.server_open),
+            level("stox_sip_completed_transactions", "Answered SIP requests still recognised.", sip.server_completed),
+            counter("stox_sip_retransmissions_sent", "SIP messages sent again.", sip.retransmissions_sent),
+            counter("stox_sip_retransmissions_received", "SIP messages received again.", sip.retransmissions_received),
+            counter("stox_sip_timeouts", "SIP requests that nobody answered.", sip.timeouts),
+            counter("stox_sip_stray_responses", "SIP responses to nothing we asked.", sip.stray_responses),
+            counter("stox_sip_overloaded", "SIP requests refused with 503 for want of room.", sip.overloaded),
+        ]);
+        samples
+    }
+
+    fn on_stanza(&mut self, link: Link, stanza: Stanza, now: Now) {
+        match stanza {
+            Stanza::Message(message) => self.on_message(link, message, now),
+            Stanza::Iq(iq) => self.on_iq(link, iq, now),
+            Stanza::Presence(presence) => self.on_presence(link, &presence),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Request { transaction, request, flow } => self.on_request(transaction, request, flow, now),
+            Event::Response { transaction, response } => self.on_response(transaction, &response, now),
+            Event::TimedOut { transaction, heard } => self.on_timed_out(transaction, heard, now),
+            Event::Failed { transaction, cause } => self.on_failed(transaction, cause, now),
+            // A provisional response to MESSAGE only says that somebody is there; an INVITE is answered at once here,
+            // so a CANCEL never finds one open.
+            Event::Provisional { .. } | Event::Cancelled { .. } => {}
+        }
+    }
+
+    fn on_link_up(&mut self, link: Link) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        state.up = true;
+        self.offer_held(link);
+    }
+
+    fn offer_held(&mut self, link: Link) {
+        let Some(state) = self.links.get_mut(link).filter(|state| state.up) else { return };
+        let held = state.held.release();
+        self.outputs.extend(held.into_iter().map(|stanza| Output::Stanza(link, stanza)));
+    }
+
+    fn on_link_down(&mut self, link: Link, now: Now) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        state.up = false;
+        self.fail_link(link, now);
+    }
+
+    fn on_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
+        match stanza {
+            Stanza::Message(message) if message.error().is_some() => {
+                self.hold(link, Stanza::Message(message));
+                self.timers.set(now, limits::OFFER_AGAIN, Timer::Offer(link));
+            }
+            Stanza::Message(message) => self.on_message_unsent(&message, now),
+            Stanza::Iq(iq) => self.confirmations.forget_ping(&iq.id),
+            Stanza::Presence(_) => {}
+        }
+    }
+
+    /// Puts an outcome on its link, or keeps it until the link is back.
+    fn tell(&mut self, link: Link, stanza: Stanza) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.up {
+            self.outputs.push(Output::Stanza(link, stanza));
+        } else {
+            self.hold(link, stanza);
+        }
+    }
+
+    fn hold(&mut self, link: Link, stanza: Stanza) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.held.keep(stanza).is_some() {
+            self.stats.errors_lost += 1;
+            tracing::debug!(link, "an error stanza could not be kept until the link is back");
+        }
+    }
+
+    fn link_is_up(&self, link: Link) -> bool {
+        self.links.get(link).is_some_and(|state| state.up)
+    }
+
+    fn respond(&mut self, transaction: ServerId, mut response: Response, now: Now) {
+        // RFC 4320 section 4.1 forbids 408 in answer to anything but INVITE, whatever RFC 7247 table 2 says; 504 means
+        // the same without making proxies believe that nobody is here.
+        if response.status == Status::REQUEST_TIMEOUT {
+            response.status = Status::SERVER_TIMEOUT;
+        }
+        self.endpoint.respond(transaction, response, now);
+    }
+}

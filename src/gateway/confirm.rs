@@ -1,0 +1,207 @@
+//! Which stanzas an XMPP server has taken: group commit by XEP-0199 ping.
+//!
+//! A component link carries no acknowledgements (XEP-0114 has none, XEP-0198 does not cover it). But XML streams are
+//! processed in order (RFC 6120 section 10.1), so a ping sent to the recipient's server behind a message is answered
+//! only after that message was processed; result or error, either will do. One ping confirms every stanza before it
+//! to the same server on the same link, so under load the cost of a confirmation goes towards zero: while one ping is
+//! out, what comes meanwhile shares the next.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Pings that may be unanswered at once for one server on one link. One more than one, so that a message that has
+/// just missed a ping does not wait a whole round trip before its own is sent.
+const PINGS_OUT: usize = 2;
+
+/// A message on its way to XMPP, as the caller knows it.
+pub(super) type RelayId = u64;
+
+/// The server whose answer confirms: link number and domain.
+type Server = (usize, String);
+
+/// A ping to send now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ping {
+    pub(super) link: usize,
+    pub(super) domain: String,
+    pub(super) id: String,
+}
+
+/// The stanzas sent and not yet confirmed, by server, in the order of sending.
+#[derive(Debug, Default)]
+pub(super) struct Confirmations {
+    servers: BTreeMap<Server, Unconfirmed>,
+    pings: HashMap<String, (Server, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Unconfirmed {
+    sent: VecDeque<(u64, RelayId)>,
+    last: u64,
+    pinged: u64,
+    pings_out: usize,
+}
+
+impl Confirmations {
+    /// A stanza for `domain` was put on `link`.
+    pub(super) fn sent(&mut self, link: usize, domain: &str, relay: RelayId) {
+        let server = (link, domain.to_owned());
+        let unconfirmed = self.servers.entry(server).or_default();
+        unconfirmed.last += 1;
+        unconfirmed.sent.push_back((unconfirmed.last, relay));
+    }
+
+    /// The pings that are due: at the end of a step, so that everything the step sent shares one.
+    pub(super) fn due(&mut self, mut new_id: impl FnMut() -> String) -> Vec<Ping> {
+        let mut due = Vec::new();
+        for (server, unconfirmed) in &mut self.servers {
+            if unconfirmed.pinged == unconfirmed.last || unconfirmed.pings_out >= PINGS_OUT {
+                continue;
+            }
+            unconfirmed.pinged = unconfirmed.last;
+            unconfirmed.pings_out += 1;
+            let id = new_id();
+            self.pings.insert(id.clone(), (server.clone(), unconfirmed.last));
+            due.push(Ping { link: server.0, domain: server.1.clone(), id });
+        }
+        due
+    }
+
+    /// A ping was answered: everything sent before it is confirmed, oldest first. `None`: no ping of ours.
+    pub(super) fn answered(&mut self, ping: &str) -> Option<Vec<RelayId>> {
+        let (server, upto) = self.pings.remove(ping)?;
+        let mut confirmed = Vec::new();
+        if let Some(unconfirmed) = self.servers.get_mut(&server) {
+            unconfirmed.pings_out = unconfirmed.pings_out.saturating_sub(1);
+            while unconfirmed.sent.front().is_some_and(|(order, _)| *order <= upto) {
+                confirmed.extend(unconfirmed.sent.pop_front().map(|(_, relay)| relay));
+            }
+            if unconfirmed.sent.is_empty() && unconfirmed.pings_out == 0 {
+                self.servers.remove(&server);
+            }
+        }
+        Some(confirmed)
+    }
+
+    /// A ping will not be answered any more, as far as anybody waits; the next one may go.
+    pub(super) fn forget_ping(&mut self, ping: &str) {
+        let Some((server, _)) = self.pings.remove(ping) else { return };
+        if let Some(unconfirmed) = self.servers.get_mut(&server) {
+            unconfirmed.pings_out = unconfirmed.pings_out.saturating_sub(1);
+            // What it would have confirmed is asked for again by the next ping.
+            unconfirmed.pinged = 0;
+        }
+    }
+
+    /// The link broke: nothing sent on it will be confirmed. Oldest first.
+    pub(super) fn link_down(&mut self, link: usize) -> Vec<RelayId> {
+        self.pings.retain(|_, (server, _)| server.0 != link);
+        let mut lost: Vec<RelayId> = Vec::new();
+        self.servers.retain(|server, unconfirmed| {
+            if server.0 == link {
+                lost.extend(unconfirmed.sent.iter().map(|(_, relay)| *relay));
+            }
+            server.0 != link
+        });
+        lost.sort_unstable();
+        lost
+    }
+
+    /// Lets go of the oldest entries whose relay nobody waits for any more, where a server never answers.
+    pub(super) fn prune(&mut self, waited_for: impl Fn(RelayId) -> bool) {
+        for unconfirmed in self.servers.values_mut() {
+            while unconfirmed.sent.front().is_some_and(|(_, relay)| !waited_for(*relay)) {
+                unconfirmed.sent.pop_front();
+            }
+        }
+        self.servers.retain(|_, unconfirmed| !unconfirmed.sent.is_empty() || unconfirmed.pings_out > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids() -> impl FnMut() -> String {
+        let mut n = 0;
+        move || {
+            n += 1;
+            format!("p{n}")
+        }
+    }
+
+    fn due(confirmations: &mut Confirmations, ids: &mut impl FnMut() -> String) -> Vec<String> {
+        confirmations.due(ids).into_iter().map(|ping| ping.id).collect()
+    }
+
+    #[test]
+    fn one_ping_confirms_everything_before_it_and_nothing_after() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "xmpp.example", 1);
+        confirmations.sent(0, "xmpp.example", 2);
+        assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
+        confirmations.sent(0, "xmpp.example", 3);
+        assert_eq!(confirmations.answered("p1"), Some(vec![1, 2]));
+        assert_eq!(confirmations.answered("p1"), None);
+        assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
+        assert_eq!(confirmations.answered("p2"), Some(vec![3]));
+        assert!(confirmations.pings.is_empty());
+    }
+
+    #[test]
+    fn what_comes_while_pings_are_out_shares_the_next_one() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        let mut pings = Vec::new();
+        for relay in 0..100 {
+            confirmations.sent(0, "xmpp.example", relay);
+            pings.extend(due(&mut confirmations, &mut ids));
+        }
+        assert_eq!(pings, ["p1", "p2"]);
+        assert_eq!(confirmations.answered("p1"), Some(vec![0]));
+        assert_eq!(due(&mut confirmations, &mut ids), ["p3"]);
+        assert_eq!(confirmations.answered("p2"), Some(vec![1]));
+        assert_eq!(confirmations.answered("p3"), Some((2..100).collect()));
+    }
+
+    #[test]
+    fn each_server_is_asked_itself() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "a.example", 1);
+        confirmations.sent(0, "b.example", 2);
+        assert_eq!(due(&mut confirmations, &mut ids), ["p1", "p2"]);
+        assert_eq!(confirmations.answered("p2"), Some(vec![2]));
+    }
+
+    #[test]
+    fn a_forgotten_ping_does_not_keep_the_next_one_back() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "slow.example", 1);
+        assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
+        confirmations.forget_ping("p1");
+        assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
+        assert_eq!(confirmations.answered("p1"), None);
+        assert_eq!(confirmations.answered("p2"), Some(vec![1]));
+    }
+
+    #[test]
+    fn a_server_that_never_answers_does_not_fill_the_memory() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        for relay in 0..10 {
+            confirmations.sent(0, "mute.example", relay);
+        }
+        assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
+        confirmations.forget_ping("p1");
+        confirmations.prune(|relay| relay >= 9);
+        assert_eq!(confirmations.link_down(0), [9]);
+    }
+
+    #[test]
+    fn a_broken_link_gives_back_its_relays_in_order_and_leaves_the_others() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "b.example", 1);
+        confirmations.sent(1, "a.example", 2);
+        confirmations.sent(0, "a.example", 3);
+        assert_eq!(due(&mut confirmations, &mut ids).len(), 3);
+        assert_eq!(confirmations.link_down(0), [1, 3]);
+        assert_eq!(confirmations.pings.len(), 1);
+    }
+}

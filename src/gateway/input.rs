@@ -1,0 +1,47 @@
+//! What goes into a gateway and what comes out.
+
+use crate::sip::endpoint::{Inbound, Origin, Transmit, Undelivered};
+use crate::sip::locate::{Answer, Query};
+use crate::xmpp::stanza::Stanza;
+
+/// An XMPP link by its number: the position of its component in [`Settings::links`](super::Settings::links).
+pub type Link = usize;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A stanza came on a link; the link has checked that it is addressed to the link's domain.
+    Stanza(Link, Stanza),
+    /// A SIP message came.
+    Sip(Inbound),
+    /// A link is ready for stanzas.
+    LinkUp(Link),
+    /// A link broke, or ended. Whatever was not confirmed on it may be lost.
+    LinkDown(Link),
+    /// A stanza could not be put on its link: the link is down or its queue is full.
+    Unsent(Link, Stanza),
+    /// A SIP message could not be sent.
+    Undelivered(Origin, Undelivered),
+    /// DNS answered.
+    Located(LookupId, Answer),
+    /// Take nothing new: the process is ending.
+    Drain,
+    /// Nothing more can be waited for: whatever is open fails now, and its senders are told.
+    GiveUp,
+    /// The peers' addresses were looked up anew.
+    Trust(super::trust::Trust),
+}
+
+/// A question to DNS that waits for its answer.
+pub type LookupId = u64;
+
+/// Something is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Put this stanza on this link.
+    Stanza(Link, Stanza),
+    /// Send these bytes.
+    Transmit(Transmit),
+    /// Ask DNS; the answer comes back as [`Input::Located`].
+    Locate(LookupId, Query),
+}

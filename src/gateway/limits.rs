@@ -1,0 +1,31 @@
+//! Every number that bounds something here, with its reason. What an administrator may change is in `Settings`.
+
+use std::time::Duration;
+
+/// A message waits behind others of its pair no longer than this, in all: twice the life of a SIP transaction, so one
+/// timeout ahead of it and its own fit in.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(64);
+
+/// Error stanzas kept for one link while it is down: what a minute of a broken SIP side leaves at 160 messages a
+/// second. About 500 bytes each.
+pub(super) const HELD_ERRORS: usize = 10_000;
+
+/// How long a message that was answered 202 is remembered, so that a late error can be counted as one.
+pub(super) const LATE: Duration = Duration::from_secs(60);
+
+/// What the sender of a message is asked to wait when an XMPP link is down, seconds: the first reconnections come
+/// within it.
+pub(super) const LINK_RETRY_AFTER: u32 = 5;
+
+/// Hops left to a message that enters XMPP, at most: far more gateways than any sane path has, and few enough that a
+/// circle of gateways ends after sixteen copies, one at a time (RFC 7247 section 8).
+pub(super) const MAX_HOPS: u8 = 16;
+
+/// DNS questions that may wait for their answers.
+pub(super) const LOOKUPS: usize = 10_000;
+
+/// CSeq numbers start again behind this one (RFC 3261 section 8.1.1.5: below 2^31).
+pub(super) const LAST_CSEQ: u32 = (1 << 31) - 2;
+
+/// An error stanza that a link had no room for is offered again after so long.
+pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);

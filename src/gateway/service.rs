@@ -1,0 +1,142 @@
+//! What stox answers itself: queries about the gateway and its users, OPTIONS, and SIP requests it does not serve.
+//!
+//! Every query gets an answer (RFC 6120 section 8.2.3): what is known, or `service-unavailable`.
+
+use super::{Gateway, Link};
+use crate::sip::endpoint::ServerId;
+use crate::sip::message::check::{check, check_required};
+use crate::sip::message::{Method, Name, Request, Response, Status};
+use crate::time::Now;
+use crate::xml::ns;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Condition, Iq, IqKind, Presence, PresenceKind, Stanza, StanzaError};
+use crate::xmpp::xep::{disco, ping, time, vcard, version};
+
+/// What we serve on the SIP side.
+const ALLOW: &str = "MESSAGE, OPTIONS";
+
+/// Features of the gateway's own address (XEP-0030).
+const GATEWAY_FEATURES: &[&str] =
+    &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::TIME, ns::VCARD, ns::VERSION, "jid\\20escaping"];
+
+/// Features of a SIP user's address.
+const USER_FEATURES: &[&str] = &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::VCARD];
+
+impl Gateway {
+    pub(super) fn on_iq(&mut self, link: Link, iq: Iq, now: Now) {
+        match iq.kind {
+            IqKind::Result(_) | IqKind::Error(_) => self.on_answer(&iq.id, now),
+            IqKind::Get(_) | IqKind::Set(_) => {
+                self.stats.iqs += 1;
+                let answer = self.answer(&iq, now);
+                if let (Some(answer), true) = (answer, self.link_is_up(link)) {
+                    self.outputs.push(super::Output::Stanza(link, Stanza::Iq(answer)));
+                }
+            }
+        }
+    }
+
+    fn answer(&self, iq: &Iq, now: Now) -> Option<Iq> {
+        let to = iq.to.as_ref()?;
+        let user = to.local().is_some();
+        if let Some(query) = disco::Query::of(iq) {
+            return self.answer_disco(iq, to, &query);
+        }
+        if ping::is_ping(iq) {
+            return iq.result(None);
+        }
+        if vcard::is_query(iq) {
+            return iq.result(Some(self.card(to)));
+        }
+        if version::is_query(iq) && !user {
+            return iq.result(Some(version::result("stox", self.settings.version)));
+        }
+        if time::is_query(iq) && !user {
+            return iq.result(Some(time::result(now.wall)));
+        }
+        iq.error_reply(StanzaError::new(Condition::ServiceUnavailable))
+    }
+
+    fn answer_disco(&self, iq: &Iq, to: &Jid, query: &disco::Query<'_>) -> Option<Iq> {
+        let payload = match query {
+            disco::Query::Items { node: Some(_) } | disco::Query::Info { node: Some(_) } => {
+                return iq.error_reply(StanzaError::new(Condition::ItemNotFound));
+            }
+            disco::Query::Items { node: None } => disco::items(None, &[]),
+            disco::Query::Info { node: None } if to.local().is_none() => {
+                let gateway =
+                    disco::Identity { category: "gateway", kind: "sip", name: Some("SIP gateway".to_owned()) };
+                disco::info(None, &[gateway], GATEWAY_FEATURES)
+            }
+            disco::Query::Info { node: None } => {
+                let (category, kind) = if to.is_bare() { ("account", "registered") } else { ("client", "phone") };
+                disco::info(None, &[disco::Identity { category, kind, name: None }], USER_FEATURES)
+            }
+        };
+        iq.result(Some(payload))
+    }
+
+    /// The card of a SIP user: the only thing known for sure is the address.
+    fn card(&self, to: &Jid) -> crate::xml::Element {
+        if to.local().is_none() {
+            return vcard::card(Some("SIP gateway"), None, Some("stox, a gateway between XMPP and SIP"));
+        }
+        let address = self.mapping.jid_to_address(to).to_bare();
+        let uri = self.mapping.address_to_uri(&address).ok().map(|uri| uri.as_str().to_owned());
+        vcard::card(address.user.as_deref(), uri.as_deref(), None)
+    }
+
+    /// Presence is not bridged. Who asks to see a SIP user is told so, once; everything else needs no answer.
+    pub(super) fn on_presence(&mut self, link: Link, presence: &Presence) {
+        self.stats.stanzas_ignored += 1;
+        if presence.kind == PresenceKind::Subscribe {
+            let error = StanzaError::new(Condition::FeatureNotImplemented)
+                .with_text("This gateway carries messages only; presence cannot be subscribed to.");
+            if let Some(reply) = presence.error_reply(error) {
+                self.tell(link, Stanza::Presence(reply));
+            }
+        }
+    }
+
+    /// The refusal of a request that nobody could serve, whatever it asks.
+    pub(super) fn not_servable(&self, request: &Request) -> Option<Response> {
+        if let Err(refusal) = check(request) {
+            return refusal.response(request);
+        }
+        check_required(request, &[]).and_then(|refusal| refusal.response(request))
+    }
+
+    pub(super) fn on_other_request(&mut self, transaction: ServerId, request: &Request, now: Now) {
+        self.stats.other_requests += 1;
+        let mut response = request.response(status_for(&request.method));
+        match response.status {
+            Status::OK => {
+                response.headers.push(Name::ALLOW, ALLOW);
+                response.headers.push(Name::ACCEPT, self.mapping.accepted_types());
+                response.headers.push(Name::ACCEPT_ENCODING, "identity");
+                response.headers.push(Name::SUPPORTED, "");
+            }
+            Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED => response.headers.push(Name::ALLOW, ALLOW),
+            _ => {}
+        }
+        self.respond(transaction, response, now);
+    }
+}
+
+/// RFC 3261 section 8.2.1: 405 for a method that is known but not served, 501 (section 21.5.2) for an unknown one, 481 for
+/// one that only makes sense in a dialog (section 12.2.2), of which we have none.
+fn status_for(method: &Method) -> Status {
+    match method {
+        Method::Options => Status::OK,
+        Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack => Status::NO_SUCH_DIALOG,
+        Method::Invite
+        | Method::Ack
+        | Method::Cancel
+        | Method::Register
+        | Method::Message
+        | Method::Subscribe
+        | Method::Publish
+        | Method::Refer => Status::METHOD_NOT_ALLOWED,
+        Method::Other(_) => Status::NOT_IMPLEMENTED,
+    }
+}

@@ -1,0 +1,57 @@
+//! What a gateway is told at its start, besides the mapping.
+
+use std::time::Duration;
+
+use super::trust::Trust;
+use crate::sip::locate::Destination;
+
+/// How one gateway works. Made from the configuration, already checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The domain of each XMPP link, by the link's number: lower case.
+    pub links: Vec<String>,
+    /// Where requests for each SIP domain go, by the *XMPP* name of the domain.
+    pub routes: Vec<(String, Route)>,
+    /// Whose From counts.
+    pub trust: Trust,
+    /// How long the answer to a SIP MESSAGE waits for the XMPP server's confirmation before it is 202.
+    pub confirm_within: Duration,
+    /// Messages that may wait behind the one pending between two people.
+    pub queue_per_pair: usize,
+    /// Messages on their way to SIP or waiting for it, all pairs together.
+    pub messages_to_sip: usize,
+    /// Messages on their way to XMPP whose confirmation is awaited, all pairs together.
+    pub messages_to_xmpp: usize,
+    /// Name and version, for those who ask.
+    pub version: &'static str,
+}
+
+/// How requests for one SIP domain are sent.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The next hop.
+    pub next_hop: Destination,
+    /// The largest request over UDP, bytes, all of it counted (RFC 3428 section 8).
+    pub max_message: usize,
+    /// What happens to a larger one.
+    pub large: Size,
+}
+
+/// What happens to a request too large for UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// It goes over TCP (RFC 3261 section 18.1.1).
+    Tcp,
+    /// Its sender is told (RFC 7572 section 6).
+    Refuse,
+}
+
+impl Settings {
+    pub(super) fn route(&self, xmpp_domain: &str) -> Option<&Route> {
+        self.routes.iter().find(|(domain, _)| domain == xmpp_domain).map(|(_, route)| route)
+    }
+
+    pub(super) fn link_of(&self, xmpp_domain: &str) -> Option<super::Link> {
+        self.links.iter().position(|domain| domain == xmpp_domain)
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the gateway: one step at a time, in virtual time.

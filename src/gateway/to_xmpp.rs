@@ -1,0 +1,247 @@
+//! SIP to XMPP: a MESSAGE becomes a stanza, and what the XMPP side says becomes the final response.
+//!
+//! | what is heard of the stanza | the sender gets |
+//! |---|---|
+//! | the recipient's server answered a ping sent behind it | 200 |
+//! | an error stanza, before that | its status (RFC 7247 section 7.1) |
+//! | nothing within `message.confirm_within` | 202; what comes later is counted |
+//! | the link broke | 503 with Retry-After |
+
+use super::confirm::RelayId;
+use super::stats::ToXmpp;
+use super::trust::{Stranger, Verdict};
+use super::{Gateway, Link, Output, Timer, limits};
+use crate::model::{Failure, Reason};
+use crate::sip::endpoint::{Flow, ServerId};
+use crate::sip::message::{Method, Request, Status};
+use crate::sip::uri::Uri;
+use crate::time::Now;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Iq, Message, Stanza};
+
+/// A message from SIP whose stanza is on its link.
+#[derive(Debug)]
+pub(super) struct Relay {
+    transaction: ServerId,
+    request: Request,
+    id: String,
+    to: Jid,
+    /// 202 was said, so it is only remembered.
+    told: bool,
+}
+
+impl Relay {
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+}
+
+impl Gateway {
+    pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
+        let (source, is_message) = (flow.remote.ip(), request.method == Method::Message);
+        let verdict = self.settings.trust.judge(source, &from_domain(&request));
+        if verdict == Verdict::Unknown(Stranger::Drop) {
+            self.stats.dropped += 1;
+            tracing::info!(%source, method = request.method.as_str(), "dropped: unknown source");
+            return;
+        }
+        // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
+        let believed = verdict == Verdict::Believed || (verdict == Verdict::Forbidden && !is_message);
+        if !believed {
+            tracing::info!(%source, method = request.method.as_str(), "refused: the source may not speak for its From domain");
+            if is_message {
+                self.stats.to_xmpp(ToXmpp::Forbidden);
+            } else {
+                self.stats.other_requests += 1;
+            }
+            self.respond(transaction, request.response(Status::FORBIDDEN), now);
+        } else if let Some(refusal) = self.not_servable(&request) {
+            if is_message {
+                self.stats.to_xmpp(ToXmpp::Rejected);
+            } else {
+                self.stats.other_requests += 1;
+            }
+            self.respond(transaction, refusal, now);
+        } else if is_message {
+            self.on_message_request(transaction, request, now);
+        } else {
+            self.on_other_request(transaction, &request, now);
+        }
+    }
+
+    fn on_message_request(&mut self, transaction: ServerId, request: Request, now: Now) {
+        if self.draining {
+            let failure = Failure::because(Reason::Unreachable, "the gateway is being stopped");
+            let failure = failure.retry_after(limits::LINK_RETRY_AFTER);
+            self.deny(transaction, &request, &failure, ToXmpp::LinkDown, now);
+            return;
+        }
+        let message = match self.mapping.sip_to_message(&request, now.wall) {
+            Err(failure) => {
+                self.deny(transaction, &request, &failure, ToXmpp::Rejected, now);
+                return;
+            }
+            Ok(None) => {
+                self.stats.to_xmpp(ToXmpp::Nothing);
+                self.respond(transaction, request.response(Status::OK), now);
+                return;
+            }
+            Ok(Some(mut message)) => {
+                message.hops = message.hops.map(|hops| hops.min(limits::MAX_HOPS));
+                message
+            }
+        };
+        match self.mapping.message_to_xmpp(&message) {
+            Err(failure) => self.deny(transaction, &request, &failure, ToXmpp::Rejected, now),
+            Ok(stanza) => self.relay(transaction, request, stanza, now),
+        }
+    }
+
+    fn relay(&mut self, transaction: ServerId, request: Request, stanza: Message, now: Now) {
+        let link = stanza.from.as_ref().and_then(|from| self.settings.link_of(from.domain()));
+        let (Some(link), Some(to)) = (link, stanza.to.clone()) else {
+            self.deny(transaction, &request, &Failure::new(Reason::AddressUnknown), ToXmpp::Rejected, now);
+            return;
+        };
+        if !self.link_is_up(link) || self.relays.len() >= self.settings.messages_to_xmpp {
+            self.deny(transaction, &request, &link_down(), ToXmpp::LinkDown, now);
+            return;
+        }
+        self.relay_count += 1;
+        let relay = self.relay_count;
+        let id = stanza.id.clone().unwrap_or_default();
+        tracing::debug!(%transaction, relay, id, "message from SIP put on the XMPP link");
+        self.confirmations.sent(link, to.domain(), relay);
+        self.relay_of.insert(id.clone(), relay);
+        self.relays.insert(relay, Relay { transaction, request, id, to, told: false });
+        self.timers.set(now, self.settings.confirm_within, Timer::Confirm(relay));
+        self.outputs.push(Output::Stanza(link, Stanza::Message(stanza)));
+    }
+
+    /// At the end of a step: a ping behind everything the step sent.
+    pub(super) fn send_pings(&mut self, now: Now) {
+        let ids = &mut self.ids;
+        for ping in self.confirmations.due(|| ids.stanza_id()) {
+            let from = self.settings.links.get(ping.link).and_then(|domain| Jid::parse(domain).ok());
+            let (Some(from), Ok(to)) = (from, Jid::parse(&ping.domain)) else { continue };
+            self.timers.set(now, self.settings.confirm_within, Timer::Ping(ping.id.clone()));
+            self.outputs.push(Output::Stanza(ping.link, Stanza::Iq(Iq::ping(from, to, ping.id))));
+        }
+    }
+
+    /// An answer to a query of ours: result or error, either says that the server got that far.
+    pub(super) fn on_answer(&mut self, id: &str, now: Now) {
+        for relay in self.confirmations.answered(id).unwrap_or_default() {
+            let Some(Relay { transaction, request, told, .. }) = self.take_relay(relay) else { continue };
+            if !told {
+                tracing::debug!(%transaction, relay, "message to XMPP confirmed");
+                self.stats.to_xmpp(ToXmpp::Delivered);
+                self.respond(transaction, request.response(Status::OK), now);
+            }
+        }
+    }
+
+    /// An error about a message: of one of ours, it is the true outcome; of anything else, it is nobody's.
+    pub(super) fn on_error_message(&mut self, message: &Message, now: Now) {
+        let found = message.id.as_deref().and_then(|id| self.relay_of.get(id).copied());
+        let is_its_own = |relay: &Relay| message.from.as_ref().is_some_and(|from| from.bare() == relay.to.bare());
+        let relay = found.filter(|relay| self.relays.get(relay).is_some_and(is_its_own));
+        let (Some(relay), Some(error)) = (relay.and_then(|relay| self.take_relay(relay)), message.error()) else {
+            self.stats.late_errors += 1;
+            return;
+        };
+        if relay.told {
+            self.stats.late_errors += 1;
+            tracing::info!(
+                id = relay.id,
+                condition = error.condition.name(),
+                "a message answered 202 was refused later"
+            );
+            return;
+        }
+        let failure = self.mapping.stanza_error_to_failure(&error);
+        let full = message.from.as_ref().is_some_and(|from| !from.is_bare());
+        let home = message.to.as_ref().and_then(|to| self.mapping.domain_of_xmpp(to.domain()));
+        let global = home.is_none_or(|domain| domain.global_failures);
+        let response = self.mapping.failure_to_status(&failure, full, global).to_response(&relay.request);
+        tracing::debug!(transaction = %relay.transaction, status = response.status.code(), "message refused by XMPP");
+        self.stats.to_xmpp(ToXmpp::Refused);
+        self.respond(relay.transaction, response, now);
+    }
+
+    pub(super) fn on_unconfirmed(&mut self, id: RelayId, now: Now) {
+        let Some(relay) = self.relays.get_mut(&id).filter(|relay| !relay.told) else { return };
+        relay.told = true;
+        let (transaction, response) = (relay.transaction, relay.request.response(Status::ACCEPTED));
+        tracing::debug!(%transaction, relay = id, "message to XMPP not confirmed in time");
+        self.stats.to_xmpp(ToXmpp::Unconfirmed);
+        self.timers.set(now, limits::LATE, Timer::Forget(id));
+        self.respond(transaction, response, now);
+    }
+
+    pub(super) fn forget(&mut self, id: RelayId) {
+        self.take_relay(id);
+        self.confirmations.prune(|relay| self.relays.contains_key(&relay));
+    }
+
+    pub(super) fn fail_link(&mut self, link: Link, now: Now) {
+        for id in self.confirmations.link_down(link) {
+            if let Some(relay) = self.take_relay(id) {
+                self.lose(relay, now);
+            }
+        }
+    }
+
+    /// A stanza of ours did not get onto its link.
+    pub(super) fn on_message_unsent(&mut self, message: &Message, now: Now) {
+        let id = message.id.as_deref().and_then(|id| self.relay_of.get(id).copied());
+        if let Some(relay) = id.and_then(|id| self.take_relay(id)) {
+            self.lose(relay, now);
+        }
+    }
+
+    /// Everything on its way to XMPP is given up: the process ends.
+    pub(super) fn give_up_to_xmpp(&mut self, now: Now) {
+        let failure = Failure::because(Reason::ServerTimeout, "the gateway was stopped before XMPP confirmed");
+        for id in self.relays.keys().copied().collect::<Vec<_>>() {
+            let Some(relay) = self.take_relay(id).filter(|relay| !relay.told) else { continue };
+            self.deny(relay.transaction, &relay.request, &failure, ToXmpp::LinkDown, now);
+        }
+    }
+
+    fn lose(&mut self, relay: Relay, now: Now) {
+        if relay.told {
+            self.stats.lost_after_202 += 1;
+            tracing::warn!(id = relay.id, "a message answered 202 was on a link that broke; it may be lost");
+        } else {
+            self.deny(relay.transaction, &relay.request, &link_down(), ToXmpp::LinkDown, now);
+        }
+    }
+
+    fn take_relay(&mut self, id: RelayId) -> Option<Relay> {
+        let relay = self.relays.remove(&id)?;
+        if self.relay_of.get(&relay.id) == Some(&id) {
+            self.relay_of.remove(&relay.id);
+        }
+        Some(relay)
+    }
+
+    /// The one door by which a failure of ours leaves towards SIP.
+    fn deny(&mut self, transaction: ServerId, request: &Request, failure: &Failure, outcome: ToXmpp, now: Now) {
+        self.stats.to_xmpp(outcome);
+        let response = self.mapping.failure_to_status(failure, true, false).to_response(request);
+        tracing::debug!(%transaction, reason = ?failure.reason, status = response.status.code(), "message from SIP not delivered");
+        self.respond(transaction, response, now);
+    }
+}
+
+fn link_down() -> Failure {
+    Failure::because(Reason::Unreachable, "the XMPP side is away").retry_after(limits::LINK_RETRY_AFTER)
+}
+
+/// The host of From, lower case, brackets and port aside; empty where there is none.
+fn from_domain(request: &Request) -> String {
+    let from = request.headers.from().ok();
+    let host = from.as_ref().and_then(|from| Uri::host(&from.uri).map(|host| host.to_string()));
+    host.unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
+}
