@@ -1,1 +1,136 @@
-//! (being built)
+//! Sockets: what comes in becomes an [`Input`] of the shard, what the shard wants sent goes out.
+//!
+//! Only readers wait: a socket that finds the shard's queue full stops reading, and its peer feels that. The shard never
+//! waits for a socket: [`Net::deliver`] hands a thing over or gives it back.
+//!
+//! | file | what |
+//! |---|---|
+//! | `xmpp` | a task for each component link: connect, negotiate, carry, connect again |
+//! | `udp` | a task for each socket |
+//! | `tcp` | a task for each connection, taken or made |
+//! | `dns` | addresses of next hops |
+
+mod dns;
+mod intake;
+mod tcp;
+mod udp;
+mod xmpp;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use crate::gateway::{Input, Link, Output};
+use crate::sip::endpoint::{Origin, Transmit, Undelivered};
+use crate::sip::locate::Transport;
+use crate::time::{Now, Timestamp};
+use crate::xmpp::stanza::Stanza;
+
+pub use dns::Dns;
+pub use intake::{Intake, Refused};
+pub use tcp::{Tcp, TcpLimits};
+pub use udp::Udp;
+pub use xmpp::{LinkBoard, LinkSetup, LinkView, XmppLink};
+
+/// Inputs on their way to the shard, some at a time.
+pub type Batch = Vec<Input>;
+
+/// Batches that may wait for the shard. With up to 64 inputs each, a quarter of a second of full load; beyond it the
+/// sockets stop reading and the peers feel the wait.
+pub const SHARD_QUEUE: usize = 256;
+
+/// Reads both clocks. The only place that does.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = Timestamp(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX));
+        Now { mono: self.start.elapsed(), wall }
+    }
+
+    /// The instant of a deadline, for sleeping until it.
+    #[must_use]
+    pub fn instant(&self, mono: Duration) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.start + mono)
+    }
+}
+
+/// Where the shard's outputs go.
+pub struct Net {
+    /// The links, by number.
+    pub links: Vec<XmppLink>,
+    /// The UDP sockets.
+    pub udp: Vec<Udp>,
+    /// All TCP connections.
+    pub tcp: Tcp,
+    /// The resolver.
+    pub dns: Dns,
+}
+
+impl Net {
+    /// Hands everything over. What cannot be handed over comes back in `back`.
+    pub fn deliver(&mut self, outputs: &mut Vec<Output>, back: &mut Batch) {
+        for output in outputs.drain(..) {
+            match output {
+                Output::Stanza(link, stanza) => self.stanza(link, stanza, back),
+                Output::Transmit(transmit) => self.transmit(transmit, back),
+                Output::Locate(lookup, query) => self.dns.ask(lookup, query),
+            }
+        }
+        for (number, link) in self.links.iter_mut().enumerate() {
+            back.extend(link.flush().into_iter().map(|stanza| Input::Unsent(number, stanza)));
+        }
+    }
+
+    fn stanza(&mut self, number: Link, stanza: Stanza, back: &mut Batch) {
+        match self.links.get_mut(number) {
+            Some(link) => link.push(stanza),
+            None => back.push(Input::Unsent(number, stanza)),
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit, back: &mut Batch) {
+        let sent = match transmit.transport {
+            Transport::Udp => match udp_for(&self.udp, transmit.local, transmit.remote) {
+                Some(socket) => socket.send(&transmit.bytes, transmit.remote),
+                None => Err(Undelivered::Unreachable),
+            },
+            Transport::Tcp => self.tcp.send(transmit.flow, transmit.remote, transmit.bytes, transmit.origin),
+            Transport::Tls => Err(Undelivered::Unreachable),
+        };
+        if let Err(why) = sent {
+            back.push(Input::Undelivered(transmit.origin, why));
+        }
+    }
+}
+
+/// The socket to send from: the one the request came to, else one that can reach `remote` at all, else none.
+fn udp_for(sockets: &[Udp], local: Option<SocketAddr>, remote: SocketAddr) -> Option<&Udp> {
+    let own = local.and_then(|local| sockets.iter().find(|socket| socket.local() == local));
+    let loopback = remote.ip().to_canonical().is_loopback();
+    let family = |socket: &&Udp| socket.local().is_ipv4() == remote.is_ipv4();
+    let same_scope =
+        |socket: &&Udp| socket.local().ip().is_unspecified() || socket.local().ip().is_loopback() == loopback;
+    own.or_else(|| sockets.iter().filter(family).find(same_scope)).or_else(|| sockets.iter().find(family))
+}
+
+/// A sender into the shard's queue.
+pub type ToShard = mpsc::Sender<Batch>;
+
+/// Says of something sent on a connection that it did not get there.
+pub(crate) fn undelivered(origins: impl IntoIterator<Item = Origin>, why: Undelivered) -> Batch {
+    origins.into_iter().map(|origin| Input::Undelivered(origin, why)).collect()
+}
