@@ -234,7 +234,7 @@ impl Splitter {
         if self.limits.skip <= self.limits.stanza {
             return Err(Error::too_much(limit));
         }
-        self.scanner.skip();
+        self.scanner.keep_head();
         self.state = State::Skipping(limit);
         Ok(())
     }

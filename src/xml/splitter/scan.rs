@@ -19,9 +19,6 @@ pub(super) struct Scanner {
     head_end: Option<usize>,
     head: Option<Vec<u8>>,
     depth: usize,
-    /// Where the names of the open elements stand, from `start`; not kept for an element that is skipped.
-    names: Vec<(usize, usize)>,
-    skipped: bool,
     place: Place,
 }
 
@@ -98,8 +95,6 @@ impl Scanner {
         self.markup = self.start;
         self.depth = 0;
         self.forgotten = 0;
-        self.names.clear();
-        self.skipped = false;
         self.head_end = None;
         self.head = None;
         self.place = Place::Markup;
@@ -121,15 +116,8 @@ impl Scanner {
         self.head.take()
     }
 
-    /// From now on the element is only skipped. Its first tag is put aside, unless its end was not seen yet: then it never
-    /// will be.
-    pub(super) fn skip(&mut self) {
-        self.skipped = true;
-        self.names.clear();
-        self.keep_head();
-    }
-
-    fn keep_head(&mut self) {
+    /// Puts the first tag aside, or nothing if its end was not seen yet: then it never will be.
+    pub(super) fn keep_head(&mut self) {
         if self.head.is_none() {
             let tag = self.head_end.and_then(|end| self.bytes.get(self.start + 1..end)).unwrap_or_default();
             self.head = Some(tag.strip_suffix(b"/").unwrap_or(tag).to_vec());
@@ -204,7 +192,6 @@ impl Scanner {
                         if self.depth == 0 {
                             return Ok(Found::EndTag);
                         }
-                        self.check_name()?;
                         self.depth -= 1;
                         if self.depth == 0 {
                             return Ok(Found::Element);
@@ -277,29 +264,12 @@ impl Scanner {
         self.markup.max(self.start)
     }
 
-    /// An element must end with the name it started with: what follows would be waited for in vain.
-    fn check_name(&mut self) -> Result<(), Error> {
-        let Some((from, to)) = self.names.pop() else { return Ok(()) };
-        let name = &self.bytes[self.start + from..self.start + to];
-        let rest = self.bytes[self.markup + 2..self.seen - 1].strip_prefix(name);
-        match rest {
-            Some(rest) if rest.iter().all(|byte| is_space(*byte)) => Ok(()),
-            _ => Err(Error::malformed("an end tag that ends nothing")),
-        }
-    }
-
     fn leave_start_tag(&mut self, deepest: usize) -> Option<Found> {
         self.place = Place::Text;
         self.head_end.get_or_insert(self.seen - 1);
         // The name is at least one byte, so the byte before `>` belongs to this tag.
         if self.bytes[self.seen - 2] == b'/' {
             return (self.depth == 0).then_some(Found::Element);
-        }
-        if !self.skipped {
-            let from = self.markup + 1 - self.start;
-            let tag = &self.bytes[self.markup + 1..self.seen - 1];
-            let length = tag.iter().position(|byte| is_space(*byte)).unwrap_or(tag.len());
-            self.names.push((from, from + length));
         }
         self.depth += 1;
         (self.depth > deepest).then_some(Found::TooDeep)
