@@ -234,7 +234,7 @@ impl Splitter {
         if self.limits.skip <= self.limits.stanza {
             return Err(Error::too_much(limit));
         }
-        self.scanner.keep_head();
+        self.scanner.skip();
         self.state = State::Skipping(limit);
         Ok(())
     }

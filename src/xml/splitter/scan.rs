@@ -19,6 +19,9 @@ pub(super) struct Scanner {
     head_end: Option<usize>,
     head: Option<Vec<u8>>,
     depth: usize,
+    /// Where the names of the open elements stand, from `start`; not kept for an element that is skipped.
+    names: Vec<(usize, usize)>,
+    skipped: bool,
     place: Place,
 }
 
@@ -95,6 +98,8 @@ impl Scanner {
         self.markup = self.start;
         self.depth = 0;
         self.forgotten = 0;
+        self.names.clear();
+        self.skipped = false;
         self.head_end = None;
         self.head = None;
         self.place = Place::Markup;
@@ -116,8 +121,15 @@ impl Scanner {
         self.head.take()
     }
 
-    /// Puts the first tag aside, or nothing if its end was not seen yet: then it never will be.
-    pub(super) fn keep_head(&mut self) {
+    /// From now on the element is only skipped. Its first tag is put aside, unless its end was not seen yet: then it never
+    /// will be.
+    pub(super) fn skip(&mut self) {
+        self.skipped = true;
+        self.names.clear();
+        self.keep_head();
+    }
+
+    fn keep_head(&mut self) {
         if self.head.is_none() {
             let tag = self.head_end.and_then(|end| self.bytes.get(self.start + 1..end)).unwrap_or_default();
             self.head = Some(tag.strip_suffix(b"/").unwrap_or(tag).to_vec());
@@ -143,65 +155,64 @@ impl Scanner {
         let room = longest.saturating_sub(self.forgotten);
         let end = self.bytes.len().min(self.start.saturating_add(room));
         while self.seen < end {
-            let rest = &self.bytes[self.seen..end];
             match self.place {
-                Place::Text => match memchr::memchr(b'<', rest) {
-                    Some(at) => {
-                        self.markup = self.seen + at;
-                        self.seen += at + 1;
+                Place::Text => {
+                    if self.pass(b'<', end) {
+                        self.markup = self.seen - 1;
                         self.place = Place::Markup;
                     }
-                    None => self.seen = end,
-                },
-                Place::Markup => self.enter(rest[0])?,
+                }
+                Place::Markup => self.enter(self.bytes[self.seen])?,
                 Place::Bang => self.check_cdata(end)?,
-                Place::CData => match memchr::memchr(b'>', rest) {
-                    Some(at) => {
-                        self.seen += at + 1;
-                        let content = &self.bytes[self.cdata_start()..self.seen];
-                        if content.ends_with(b"]]>") {
-                            self.place = Place::Text;
-                        }
+                Place::CData => {
+                    if self.pass(b'>', end) && self.bytes[self.cdata_start()..self.seen].ends_with(b"]]>") {
+                        self.place = Place::Text;
                     }
-                    None => self.seen = end,
-                },
-                Place::Quoted(quote) => match memchr::memchr(quote, rest) {
-                    Some(at) => {
-                        self.seen += at + 1;
+                }
+                Place::Quoted(quote) => {
+                    if self.pass(quote, end) {
                         self.place = Place::StartTag;
                     }
-                    None => self.seen = end,
-                },
-                Place::StartTag => match memchr::memchr3(b'>', b'\'', b'"', rest) {
-                    Some(at) if rest[at] == b'>' => {
-                        self.seen += at + 1;
-                        if let Some(found) = self.leave_start_tag(deepest) {
-                            return Ok(found);
-                        }
+                }
+                Place::StartTag => {
+                    if self.pass_tag(end)
+                        && let Some(found) = self.leave_start_tag(deepest)
+                    {
+                        return Ok(found);
                     }
-                    Some(at) => {
-                        self.place = Place::Quoted(rest[at]);
-                        self.seen += at + 1;
+                }
+                Place::EndTag => {
+                    if self.pass(b'>', end)
+                        && let Some(found) = self.leave_end_tag()?
+                    {
+                        return Ok(found);
                     }
-                    None => self.seen = end,
-                },
-                Place::EndTag => match memchr::memchr(b'>', rest) {
-                    Some(at) => {
-                        self.seen += at + 1;
-                        self.place = Place::Text;
-                        if self.depth == 0 {
-                            return Ok(Found::EndTag);
-                        }
-                        self.depth -= 1;
-                        if self.depth == 0 {
-                            return Ok(Found::Element);
-                        }
-                    }
-                    None => self.seen = end,
-                },
+                }
             }
         }
         Ok(if self.seen - self.start >= room { Found::TooLong } else { Found::Nothing })
+    }
+
+    /// Goes on behind the next `byte`, or to `end` if there is none.
+    fn pass(&mut self, byte: u8, end: usize) -> bool {
+        let at = memchr::memchr(byte, &self.bytes[self.seen..end]);
+        self.seen = at.map_or(end, |at| self.seen + at + 1);
+        at.is_some()
+    }
+
+    /// Goes on behind the `>` of a start tag, or behind a quote or to `end`, whichever comes first; whether it was `>`.
+    fn pass_tag(&mut self, end: usize) -> bool {
+        let rest = &self.bytes[self.seen..end];
+        let Some(at) = memchr::memchr3(b'>', b'\'', b'"', rest) else {
+            self.seen = end;
+            return false;
+        };
+        let found = rest[at];
+        self.seen += at + 1;
+        if found != b'>' {
+            self.place = Place::Quoted(found);
+        }
+        found == b'>'
     }
 
     /// What stands between `<` and `>` or `/>` of the stream header, and whether it was `/>`.
@@ -264,12 +275,39 @@ impl Scanner {
         self.markup.max(self.start)
     }
 
+    fn leave_end_tag(&mut self) -> Result<Option<Found>, Error> {
+        self.place = Place::Text;
+        if self.depth == 0 {
+            return Ok(Some(Found::EndTag));
+        }
+        self.check_name()?;
+        self.depth -= 1;
+        Ok((self.depth == 0).then_some(Found::Element))
+    }
+
+    /// An element must end with the name it started with: what follows would be waited for in vain.
+    fn check_name(&mut self) -> Result<(), Error> {
+        let Some((from, to)) = self.names.pop() else { return Ok(()) };
+        let name = &self.bytes[self.start + from..self.start + to];
+        let rest = self.bytes[self.markup + 2..self.seen - 1].strip_prefix(name);
+        match rest {
+            Some(rest) if rest.iter().all(|byte| is_space(*byte)) => Ok(()),
+            _ => Err(Error::malformed("an end tag that ends nothing")),
+        }
+    }
+
     fn leave_start_tag(&mut self, deepest: usize) -> Option<Found> {
         self.place = Place::Text;
         self.head_end.get_or_insert(self.seen - 1);
         // The name is at least one byte, so the byte before `>` belongs to this tag.
         if self.bytes[self.seen - 2] == b'/' {
             return (self.depth == 0).then_some(Found::Element);
+        }
+        if !self.skipped {
+            let from = self.markup + 1 - self.start;
+            let tag = &self.bytes[self.markup + 1..self.seen - 1];
+            let length = tag.iter().position(|byte| is_space(*byte)).unwrap_or(tag.len());
+            self.names.push((from, from + length));
         }
         self.depth += 1;
         (self.depth > deepest).then_some(Found::TooDeep)

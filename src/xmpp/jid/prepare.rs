@@ -1,0 +1,126 @@
+//! Each part of an address in its canonical form (RFC 7622 sections 3.2 to 3.4).
+
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+use precis_core::profile::PrecisFastInvocation;
+use precis_profiles::{OpaqueString, UsernameCaseMapped};
+
+use super::{JidError, MAX_PART};
+
+pub(super) type Prepare = fn(&str) -> Result<Cow<'_, str>, JidError>;
+
+/// RFC 7622 section 3.3.1: excluded although PRECIS allows them.
+pub(super) fn excluded(char: char) -> bool {
+    matches!(char, '"' | '&' | '\'' | '/' | ':' | '<' | '>' | '@')
+}
+
+pub(super) fn strict_local(text: &str) -> Result<Cow<'_, str>, JidError> {
+    if text.is_empty() {
+        return Err(JidError::EmptyLocal);
+    }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if text.contains(excluded) {
+            return Err(JidError::Local);
+        }
+        return Ok(lower_case(text));
+    }
+    let local = settle(text, |text| UsernameCaseMapped::enforce(text).ok()).ok_or(JidError::Local)?;
+    // The width mapping makes ASCII of full-width letters, so this comes after.
+    if local.contains(excluded) { Err(JidError::Local) } else { Ok(Cow::Owned(local)) }
+}
+
+pub(super) fn strict_resource(text: &str) -> Result<Cow<'_, str>, JidError> {
+    if text.is_empty() {
+        return Err(JidError::EmptyResource);
+    }
+    if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Ok(Cow::Borrowed(text));
+    }
+    settle(text, |text| OpaqueString::enforce(text).ok()).map(Cow::Owned).ok_or(JidError::Resource)
+}
+
+pub(super) fn peer_local(text: &str) -> Result<Cow<'_, str>, JidError> {
+    match strict_local(text) {
+        Err(JidError::Local)
+            if !text.contains(|char: char| excluded(char) || char.is_control() || char.is_whitespace()) =>
+        {
+            Ok(Cow::Borrowed(text))
+        }
+        other => other,
+    }
+}
+
+pub(super) fn peer_resource(text: &str) -> Result<Cow<'_, str>, JidError> {
+    match strict_resource(text) {
+        Err(JidError::Resource) if !text.contains(char::is_control) => Ok(Cow::Borrowed(text)),
+        other => other,
+    }
+}
+
+/// RFC 8264 section 7: rules may have to be applied more than once until nothing changes; thrice is enough or never.
+fn settle(text: &str, enforce: impl Fn(&str) -> Option<Cow<'_, str>>) -> Option<String> {
+    let mut before = text.to_owned();
+    for _ in 0..3 {
+        let after = enforce(&before)?.into_owned();
+        if after == before {
+            return Some(after);
+        }
+        before = after;
+    }
+    (enforce(&before)? == before).then_some(before)
+}
+
+fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Section 3.2: the final dot goes first; then U-labels, or an address.
+pub(super) fn domain(text: &str) -> Result<Cow<'_, str>, JidError> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    if let Some(inside) = text.strip_prefix('[') {
+        let address = inside.strip_suffix(']').and_then(|inside| inside.parse::<Ipv6Addr>().ok());
+        return address.map(|address| Cow::Owned(format!("[{address}]"))).ok_or(JidError::Domain);
+    }
+    if text.is_ascii() && !has_a_label(text) {
+        return if is_host(text) { Ok(lower_case(text)) } else { Err(JidError::Domain) };
+    }
+    unicode_domain(text).map(Cow::Owned).ok_or(JidError::Domain)
+}
+
+fn has_a_label(text: &str) -> bool {
+    text.split('.').any(|label| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
+}
+
+/// Letters, digits and hyphens, within the lengths of RFC 1034 section 3.1.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// UTS 46, not transitional, is IDNA2008 with the mappings of RFC 5895 (width, case, ideographic dots).
+fn unicode_domain(text: &str) -> Option<String> {
+    use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+    let uts46 = Uts46::new();
+    // Short of this, a hostile name would cost quadratic time in Punycode; 1023 octets is what may come out.
+    if text.len() > 4 * MAX_PART {
+        return None;
+    }
+    let ascii =
+        uts46.to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Ignore).ok()?;
+    let ascii = ascii.strip_suffix('.').unwrap_or(&ascii);
+    if !is_host(ascii) {
+        return None;
+    }
+    let (unicode, valid) = uts46.to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+    valid.ok().map(|()| unicode.into_owned())
+}
