@@ -90,14 +90,14 @@ impl Mapping {
             .map_err(|error| AddressError::NoJid(error.to_string()))
     }
 
-    /// RFC 7247 section 6.4 steps 1 to 6 for a `sip`, `im` or `pres` URI, and `tel` where a table names the number.
+    /// RFC 7247 section 6.4 steps 1 to 6 for a `sip`, `sips`, `im` or `pres` URI, and `tel` where a table names the
+    /// number. That a *request* to a `sips` URI must not be translated (section 8) is for who reads requests.
     ///
     /// # Errors
     /// [`AddressError`] says why there is none.
     pub fn uri_to_address(&self, uri: &Uri) -> Result<Address, AddressError> {
         match uri.scheme() {
-            Scheme::Sip | Scheme::Im | Scheme::Pres => {}
-            Scheme::Sips => return Err(AddressError::Secure),
+            Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => {}
             Scheme::Tel => return self.number_to_address(uri),
             Scheme::Other => return Err(AddressError::Scheme(uri.scheme_text().to_owned())),
         }

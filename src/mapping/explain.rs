@@ -64,6 +64,9 @@ impl Mapping {
 
     fn explain_uri(&self, text: &str, steps: &mut Vec<Step>) -> Result<String, String> {
         let uri = Uri::parse(text).map_err(|error| error.to_string())?;
+        if uri.scheme() == Scheme::Sips {
+            return Err(AddressError::Secure.to_string());
+        }
         if matches!(uri.scheme(), Scheme::Sip | Scheme::Im | Scheme::Pres) {
             self.explain_host(&uri, steps);
         }

@@ -15,6 +15,7 @@ use crate::xmpp::jid::Jid;
 use crate::xmpp::{Condition, ErrorType, StanzaError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Longest reason phrase made of a sentence from XMPP, bytes: it stands in one line that people read in logs.
 pub const MAX_PHRASE: usize = 200;
@@ -62,13 +63,14 @@ struct Row {
     phrase: Option<&'static str>,
 }
 
+const FILE: &str = "mappings/failure.toml";
 const TABLE: &str = include_str!("../../mappings/failure.toml");
 
-impl FailureTable {
-    pub(super) fn built_in() -> Result<Self, TableError> {
-        Self::read("mappings/failure.toml", TABLE)
-    }
+/// The table of this program, read when it is first needed.
+pub(super) static BUILT_IN: LazyLock<FailureTable> =
+    LazyLock::new(|| FailureTable::read(FILE, TABLE).expect("a test reads this very text"));
 
+impl FailureTable {
     fn read(file: &'static str, text: &str) -> Result<Self, TableError> {
         let source = Source { file, text };
         let table: FailureFile = source.read()?;

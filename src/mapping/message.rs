@@ -22,7 +22,7 @@ pub mod thread;
 mod xmpp;
 
 pub use sip::Outgoing;
-pub(super) use table::ContentTable;
+pub(super) use table::{BUILT_IN, ContentTable};
 
 use std::borrow::Cow;
 

@@ -37,8 +37,8 @@ pub struct Mapping {
     by_xmpp: HashMap<String, usize>,
     by_sip: HashMap<String, Vec<usize>>,
     wildcard: Option<usize>,
-    failures: failure::FailureTable,
-    contents: message::ContentTable,
+    failures: &'static failure::FailureTable,
+    contents: &'static message::ContentTable,
 }
 
 impl Mapping {
@@ -46,9 +46,6 @@ impl Mapping {
     ///
     /// # Errors
     /// Everything that [`domain::check`] finds.
-    ///
-    /// # Panics
-    /// If a table compiled into the program is broken, which the tests of [`table`] rule out.
     pub fn new(domains: Vec<DomainMapping>) -> Result<Self, Vec<Conflict>> {
         let conflicts = domain::check(&domains);
         if !conflicts.is_empty() {
@@ -65,8 +62,8 @@ impl Mapping {
             domains,
             by_xmpp,
             by_sip,
-            failures: failure::FailureTable::built_in().expect("mappings/failure.toml is checked by tests"),
-            contents: message::ContentTable::built_in().expect("mappings/message.toml is checked by tests"),
+            failures: &failure::BUILT_IN,
+            contents: &message::BUILT_IN,
         })
     }
 

@@ -6,3 +6,6 @@ mod sip_oracle;
 mod sip_properties;
 mod torture;
 mod xml;
+
+mod mappings;
+mod vectors;

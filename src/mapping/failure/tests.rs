@@ -252,7 +252,7 @@ fn a_broken_table_is_told_by_its_line() {
 
 #[test]
 fn every_reason_is_reached_from_a_row_or_is_our_own() {
-    let table = FailureTable::built_in().unwrap();
+    let table = FailureTable::read(FILE, TABLE).unwrap();
     let ours = [
         Reason::AddressUnmappable,
         Reason::EncodingUnsupported,

@@ -22,7 +22,7 @@ impl Mapping {
         let missing = || Failure::because(Reason::BadRequest, "message/cpim without From or To");
         let from = cpim_to_address(self, object.from.as_ref().ok_or_else(missing)?)?;
         let to = cpim_to_address(self, object.to.first().ok_or_else(missing)?)?;
-        let found = body::read(&self.contents, Part::of_entity(&object.content))?;
+        let found = body::read(self.contents, Part::of_entity(&object.content))?;
         let content = match (found.bodies.is_empty(), found.composing) {
             (false, _) => Content::Text { bodies: found.bodies, html: None },
             (true, Some(state)) => Content::Composing(state),

@@ -123,7 +123,7 @@ impl Mapping {
             language: language.as_deref(),
             body: request.body(),
         };
-        let mut found = body::read(&self.contents, part)?;
+        let mut found = body::read(self.contents, part)?;
         let keeps_markup = self.domain_of_xmpp(&from.domain).is_some_and(|domain| domain.xhtml_im);
         let html = found.html.take().filter(|_| keeps_markup);
         let mut bodies = std::mem::take(&mut found.bodies);

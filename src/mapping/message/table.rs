@@ -4,6 +4,7 @@ use super::super::table::{Source, TableError, refuse_duplicates};
 use crate::model::Reason;
 use crate::xmpp::MessageKind;
 use serde::Deserialize;
+use std::sync::LazyLock;
 use toml::Spanned;
 
 /// How a body is read.
@@ -61,15 +62,16 @@ struct ContentRow {
     source: String,
 }
 
+const FILE: &str = "mappings/message.toml";
 const TABLE: &str = include_str!("../../../mappings/message.toml");
 const KINDS: [MessageKind; 5] =
     [MessageKind::Normal, MessageKind::Chat, MessageKind::Headline, MessageKind::Groupchat, MessageKind::Error];
 
-impl ContentTable {
-    pub(in crate::mapping) fn built_in() -> Result<Self, TableError> {
-        Self::read("mappings/message.toml", TABLE)
-    }
+/// The table of this program, read when it is first needed.
+pub(in crate::mapping) static BUILT_IN: LazyLock<ContentTable> =
+    LazyLock::new(|| ContentTable::read(FILE, TABLE).expect("a test reads this very text"));
 
+impl ContentTable {
     fn read(file: &'static str, text: &str) -> Result<Self, TableError> {
         let source = Source { file, text };
         let table: File = source.read()?;
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_table_we_ship_is_whole() {
-        let table = ContentTable::built_in().unwrap();
+        let table = ContentTable::read(FILE, TABLE).unwrap();
         assert_eq!(table.fate(MessageKind::Chat), Fate::Crosses);
         assert_eq!(table.fate(MessageKind::Error), Fate::Dropped);
         assert_eq!(table.fate(MessageKind::Groupchat), Fate::Refused(Reason::ServiceUnavailable));
