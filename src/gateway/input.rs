@@ -1,7 +1,8 @@
 //! What goes into a gateway and what comes out.
 
-use crate::sip::endpoint::{Inbound, Origin, Transmit, Undelivered};
+use crate::sip::endpoint::{Flow, Inbound, Origin, Transmit, Undelivered};
 use crate::sip::locate::{Answer, Query};
+use crate::sip::message::Response;
 use crate::xmpp::stanza::Stanza;
 
 /// An XMPP link by its number: the position of its component in [`Settings::links`](super::Settings::links).
@@ -14,6 +15,8 @@ pub enum Input {
     Stanza(Link, Stanza),
     /// A SIP message came.
     Sip(Inbound),
+    /// A SIP request came that cannot be read; this is the answer, along the way it came.
+    Unreadable(Response, Flow),
     /// A link is ready for stanzas.
     LinkUp(Link),
     /// A link broke, or ended. Whatever was not confirmed on it may be lost.

@@ -137,6 +137,7 @@ impl Gateway {
                     self.on_event(event, now);
                 }
             }
+            Input::Unreadable(response, flow) => self.endpoint.respond_stateless(response, flow),
             Input::LinkUp(link) => self.on_link_up(link),
             Input::LinkDown(link) => self.on_link_down(link, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),

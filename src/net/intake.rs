@@ -1,7 +1,7 @@
-//! Bytes from a SIP peer become an input, an answer at once, or nothing.
+//! Bytes from a SIP peer become an input, or nothing.
 //!
-//! What cannot be read is answered here as its RFC says (RFC 4475) and goes no further; what comes from a stranger, where
-//! strangers get silence, is not even read.
+//! What cannot be read is only answered, as its RFC says (RFC 4475); what comes from a stranger, where strangers get
+//! silence, is not even read.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::gateway::Input;
 use crate::gateway::trust::{Stranger, Trust};
 use crate::sip::endpoint::{Flow, Inbound};
-use crate::sip::message::{ParseError, wire};
+use crate::sip::message::{ParseError, Response, wire};
 
 /// What all SIP sockets share.
 pub struct Intake {
@@ -33,17 +33,6 @@ pub struct Refused {
     pub strangers: AtomicU64,
     /// Connections refused because there are too many.
     pub connections: AtomicU64,
-}
-
-/// What became of some bytes.
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
-pub(super) enum Taken {
-    /// For the shard.
-    Input(Input),
-    /// To be sent back the way the bytes came.
-    Answer(Vec<u8>),
-    /// Nothing is to be done.
-    Nothing,
 }
 
 impl Intake {
@@ -68,27 +57,23 @@ impl Intake {
         admitted
     }
 
-    /// Reads one message.
-    pub(super) fn take(&self, bytes: &[u8], flow: Flow) -> Taken {
+    /// Reads one message. `None`: nothing is to be done.
+    pub(super) fn take(&self, bytes: &[u8], flow: Flow) -> Option<Input> {
         match wire::parse(bytes) {
-            Ok(message) => Taken::Input(Input::Sip(Inbound { message, flow })),
+            Ok(message) => Some(Input::Sip(Inbound { message, flow })),
             Err(error) => {
                 debug!(source = %flow.remote, %error, "a SIP message could not be read");
-                self.refuse(&error)
+                let response = self.refusal(&error)?;
+                Some(Input::Unreadable(response, flow))
             }
         }
     }
 
     /// The answer to something that could not be read, if there may be one.
-    pub(super) fn refuse(&self, error: &ParseError) -> Taken {
-        let Some(mut response) = error.response() else {
-            self.refused.unreadable.fetch_add(1, Ordering::Relaxed);
-            return Taken::Nothing;
-        };
-        self.refused.answered.fetch_add(1, Ordering::Relaxed);
-        response.ensure_to_tag("unreadable");
-        let mut bytes = Vec::with_capacity(512);
-        response.print(&mut bytes);
-        Taken::Answer(bytes)
+    pub(super) fn refusal(&self, error: &ParseError) -> Option<Response> {
+        let response = error.response();
+        let count = if response.is_some() { &self.refused.answered } else { &self.refused.unreadable };
+        count.fetch_add(1, Ordering::Relaxed);
+        response
     }
 }

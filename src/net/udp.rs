@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tracing::{debug, error};
 
-use super::intake::{Intake, Taken};
+use super::intake::Intake;
 use super::{Batch, ToShard};
 use crate::gateway::Input;
 use crate::sip::endpoint::{Flow, Undelivered};
@@ -108,13 +108,6 @@ impl Udp {
             return None;
         }
         let flow = Flow { transport: Transport::Udp, local: self.local, remote, id: 0 };
-        match intake.take(bytes, flow) {
-            Taken::Input(input) => Some(input),
-            Taken::Answer(answer) => {
-                let _ = self.send(&answer, remote);
-                None
-            }
-            Taken::Nothing => None,
-        }
+        intake.take(bytes, flow)
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::TcpLimits;
-use crate::net::intake::{Intake, Taken};
+use crate::net::intake::Intake;
 use crate::net::{Batch, Clock, ToShard, undelivered};
 use crate::sip::endpoint::{Flow, Origin, Undelivered};
 use crate::sip::framing::{Frame, Framing, Limits};
@@ -138,18 +138,16 @@ impl Connection {
             match frame {
                 Ok(Frame::Message(bytes)) => {
                     whole = true;
-                    match intake.take(&bytes, self.flow) {
-                        Taken::Input(input) => self.batch.push(input),
-                        Taken::Answer(answer) => self.output.extend_from_slice(&answer),
-                        Taken::Nothing => {}
-                    }
+                    self.batch.extend(intake.take(&bytes, self.flow));
                 }
                 Ok(Frame::Ping) => self.output.extend_from_slice(b"\r\n"),
                 Ok(Frame::Pong) => {}
                 Err(error) => {
                     debug!(remote = %self.flow.remote, %error, "SIP connection closed: no message could be read");
-                    if let Taken::Answer(answer) = intake.refuse(&error) {
-                        self.output.extend_from_slice(&answer);
+                    if let Some(mut response) = intake.refusal(&error) {
+                        // The last words before the connection closes: no transaction will ever ask for this tag.
+                        response.ensure_to_tag("unreadable");
+                        response.print(&mut self.output);
                     }
                     self.closing = true;
                 }
