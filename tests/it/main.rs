@@ -2,10 +2,9 @@
 
 mod config;
 mod jid;
+mod mappings;
 mod sip_oracle;
 mod sip_properties;
 mod torture;
-mod xml;
-
-mod mappings;
 mod vectors;
+mod xml;

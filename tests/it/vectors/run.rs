@@ -23,6 +23,10 @@ pub(super) const OUTGOING: Outgoing<'static> =
 pub(super) fn run(vector: &Vector) -> Result<(), String> {
     match vector.direction.as_str() {
         "sip-uri->jid" | "im-uri->jid" => uri_to_jid(vector),
+        "jid-parse" => {
+            let parsed = Jid::parse(&vector.input);
+            compare::text(vector, parsed.map_or("invalid".to_owned(), |jid| format!("valid: {jid}")))
+        }
         "jid->sip-uri" => jid_to_uri(vector, UriForm::Sip),
         "jid->im-uri" => jid_to_im_uri(vector),
         "escape" => compare::text(vector, escape_local(&vector.input).unwrap_or_default()),
