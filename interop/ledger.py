@@ -1,0 +1,35 @@
+"""The account of many messages: each must end in exactly one way on the side it came from."""
+
+from collections import Counter
+
+
+class Ledger:
+    def __init__(self):
+        self.sent = set()
+        #: How often each was delivered at the other end, and how often its sender was told that it was not.
+        self.delivered, self.refused = Counter(), Counter()
+        self.reasons = Counter()
+        #: Sent, but stopped before stox by a server that was going down; owed no outcome.
+        self.stopped_before = set()
+
+    def refuse(self, item, reason):
+        self.refused[item] += 1
+        self.reasons[reason] += 1
+
+    @property
+    def open(self):
+        return self.sent - set(self.delivered) - set(self.refused) - self.stopped_before
+
+    def close(self):
+        """Fails unless every message has one outcome; returns the account in words."""
+        faults = {"delivered and refused": set(self.delivered) & set(self.refused),
+                  "delivered twice": {item for item, times in self.delivered.items() if times > 1},
+                  "refused twice": {item for item, times in self.refused.items() if times > 1},
+                  "without outcome": self.open,
+                  "never sent": (set(self.delivered) | set(self.refused)) - self.sent}
+        words = (f"{len(self.sent)} sent: {len(self.delivered)} delivered once, {len(self.refused)} refused"
+                 + (f" ({', '.join(f'{n} {reason}' for reason, n in self.reasons.most_common())})" if self.reasons else "")
+                 + (f", {len(self.stopped_before)} stopped before stox" if self.stopped_before else ""))
+        wrong = [f"{len(items)} {fault} ({', '.join(map(str, sorted(items)[:3]))} …)" for fault, items in faults.items() if items]
+        assert not wrong, f"{words}; but {', '.join(wrong)}"
+        return words

@@ -1,0 +1,41 @@
+"""Where a run lives: its ports, its directory, its names. Everything listens on 127.0.0.1."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+
+LOOPBACK = "127.0.0.1"
+SECRET = "s3cret"
+
+XMPP_USERS = ("juliet", "nurse", "paris")
+#: The household that the volume checks write to: many pairs, since one pair has one message pending (RFC 3428 section 8).
+MONTAGUES = tuple(f"montague{n}" for n in range(20))
+#: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
+SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
+
+
+class Place:
+    """A run directory, made anew, and twenty ports from INTEROP_PORT (35000) on."""
+
+    def __init__(self, name):
+        base = int(os.environ.get("INTEROP_PORT", "35000"))
+        self.c2s, self.component, self.kamailio, self.stox, self.admin = range(base, base + 5)
+        #: baresip listens for TLS on the port after its own.
+        self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
+        #: Romeo's phone takes its media ports from here on; nobody calls.
+        self.media = base + 20
+        self.run = PROJECT / "target" / "interop" / name
+        shutil.rmtree(self.run, ignore_errors=True)
+        self.run.mkdir(parents=True)
+
+    def fill(self, template, into, **names):
+        """Writes peers/TEMPLATE with its @NAMES@ filled in to the run directory."""
+        text = (HERE / template).read_text()
+        text = re.sub(r"@([A-Z0-9]+)@", lambda found: str(names[found[1]]), text)
+        path = self.run / into
+        path.write_text(text)
+        return path

@@ -1,0 +1,68 @@
+"""stox, between the two sides: its configuration, its commands and its side door."""
+
+import asyncio
+import json
+
+from .place import LOOPBACK, SECRET
+from .program import Program
+
+CONFIG = """\
+[[xmpp.component]]
+domain = "sip.example"
+server = "127.0.0.1:{component}"
+secret = "{secret}"
+
+[sip]
+listen = ["udp:127.0.0.1:{stox}", "tcp:127.0.0.1:{stox}"]
+
+[admin]
+listen = "127.0.0.1:{admin}"
+
+[[domain]]
+home = "sip"
+xmpp = "sip.example"
+sip = "pbx.example"
+next_hop = "sip:127.0.0.1:{kamailio};transport=udp"
+
+[[domain]]
+home = "xmpp"
+xmpp = "xmpp.example"
+sip = "xmpp.example"
+"""
+
+
+class Stox(Program):
+    def __init__(self, place, binary):
+        self.binary, self.config = binary, place.run / "stox.toml"
+        self.config.touch(mode=0o600)
+        self.config.write_text(CONFIG.format(secret=SECRET, **vars(place)))
+        super().__init__("stox", place, binary, "--config", self.config)
+
+    async def start(self):
+        """Returns when /ready says that both sides are up."""
+        await super().start(self.place.admin)
+        await self.until(self.ready, "readiness")
+
+    async def ready(self):
+        status, _ = await self.get("/ready")
+        return status == 200
+
+    async def get(self, path):
+        """Status and body of a GET at the side door."""
+        reader, writer = await asyncio.open_connection(LOOPBACK, self.place.admin)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: stox\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+        writer.close()
+        return int(head.split()[1]), body
+
+    async def down(self):
+        """The parts that /ready says are down."""
+        return json.loads((await self.get("/ready"))[1])["down"]
+
+    async def command(self, *words, config=None):
+        """Runs `stox WORDS --config …` and returns exit code and output, both streams together."""
+        process = await asyncio.create_subprocess_exec(
+            self.binary, *words, "--config", config or self.config, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), 10)
+        return process.returncode, output.decode()
