@@ -119,12 +119,6 @@ impl<'a> Entity<'a> {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     }
-
-    /// The body with its Content-Transfer-Encoding undone; `None` if that is unknown or the body is not of it.
-    #[must_use]
-    pub fn decoded(&self) -> Option<Cow<'a, [u8]>> {
-        decode_transfer(self.header("Content-Transfer-Encoding").unwrap_or("binary"), self.body)
-    }
 }
 
 /// Undoes a Content-Transfer-Encoding; `None` if it is unknown or `body` is not of it.
