@@ -72,6 +72,9 @@ impl Jid {
     }
 
     fn parse_with(text: &str, local: Prepare, resource: Prepare) -> Result<Self, JidError> {
+        if let Some((domain, end)) = prepare::is_prepared(text) {
+            return Ok(Self { text: text.into(), domain, end });
+        }
         let bytes = text.as_bytes();
         let slash = memchr::memchr(b'/', bytes);
         let (bare, resourcepart) = match slash {
@@ -367,6 +370,17 @@ mod tests {
         fn canonical_form_is_canonical(text in "\\PC{0,12}(@\\PC{1,12})?(/\\PC{0,12})?") {
             if let Ok(jid) = Jid::parse(&text) {
                 prop_assert_eq!(Jid::parse(jid.as_str()), Ok(jid.clone()));
+            }
+        }
+
+        #[test]
+        fn what_looks_prepared_is(text in "([a-z0-9.:@ -]{1,6}@)?[a-z0-9.xn-]{1,12}(/[ -~]{0,4})?") {
+            if let Some((domain, end)) = prepare::is_prepared(&text) {
+                let bare = &text[..usize::from(end)];
+                let local = bare.find('@').map(|at| &bare[..at]);
+                let resource = text.get(usize::from(end) + 1..);
+                let slow = Jid::new(local, &bare[usize::from(domain)..], resource);
+                prop_assert_eq!(slow.as_ref().map(Jid::as_str), Ok(text.as_str()));
             }
         }
 

@@ -10,6 +10,49 @@ use super::{JidError, MAX_PART};
 
 pub(super) type Prepare = fn(&str) -> Result<Cow<'_, str>, JidError>;
 
+/// Where the domainpart of `text` starts and ends, if it is ASCII, within the limits and canonical as it stands: nearly always.
+/// `None` says nothing.
+pub(super) fn is_prepared(text: &str) -> Option<(u16, u16)> {
+    let bytes = text.as_bytes();
+    let end = memchr::memchr(b'/', bytes).unwrap_or(bytes.len());
+    let (bare, resource) = bytes.split_at(end);
+    let start = memchr::memchr(b'@', bare).map_or(0, |at| at + 1);
+    let (local, domain) = bare.split_at(start);
+    let local = local.strip_suffix(b"@");
+    let good = local.is_none_or(is_plain_local)
+        && is_plain_domain(domain)
+        && resource.len() != 1
+        && resource.len() <= MAX_PART
+        && resource.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if !good {
+        return None;
+    }
+    Some((u16::try_from(start).ok()?, u16::try_from(end).ok()?))
+}
+
+fn is_plain_local(local: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !excluded(char::from(*byte));
+    !local.is_empty() && local.len() <= MAX_PART && local.iter().all(plain)
+}
+
+/// As [`is_host`] sees it, in one pass. Two hyphens in a row, which A-labels have, are left to the long way.
+fn is_plain_domain(domain: &[u8]) -> bool {
+    let mut length = 0;
+    let mut before = b'.';
+    for byte in domain {
+        match byte {
+            b'.' | b'-' if length == 0 => return false,
+            b'.' if before == b'-' => return false,
+            b'-' if before == b'-' => return false,
+            b'.' => length = 0,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' if length < 63 => length += 1,
+            _ => return false,
+        }
+        before = *byte;
+    }
+    domain.len() <= 253 && length > 0 && before != b'-'
+}
+
 /// RFC 7622 section 3.3.1: excluded although PRECIS allows them.
 pub(super) fn excluded(char: char) -> bool {
     matches!(char, '"' | '&' | '\'' | '/' | ':' | '<' | '>' | '@')
