@@ -306,7 +306,7 @@ impl Uri {
         let length = if rest.starts_with('[') {
             rest.find(']').map(|at| at + 1).ok_or(UriError::Host)?
         } else {
-            rest.find([':', ';', '?']).unwrap_or(rest.len())
+            rest.bytes().position(|byte| matches!(byte, b':' | b';' | b'?')).unwrap_or(rest.len())
         };
         self.host = match Host::parse(&rest[..length]).ok_or(UriError::Host)? {
             Host::Name(_) => HostPart::Name(span(start, start + length)),

@@ -53,6 +53,10 @@ impl fmt::Display for Host<'_> {
     }
 }
 
+/// Longest domain name and longest label of one, in bytes (RFC 1035 section 2.3.4).
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
 /// A port in decimal, 1 to 65535.
 pub(crate) fn parse_port(digits: &str) -> Option<u16> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -72,14 +76,25 @@ pub(crate) fn parse_v6(text: &str) -> Option<Ipv6Addr> {
 
 fn is_host_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
+    let mut length = 0;
+    let mut before = b'-';
+    let mut all_digits = true;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if length == 0 || before == b'-' => return false,
+            b'.' => (length, all_digits) = (0, true),
+            b'-' if length == 0 => return false,
+            byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') => {
+                length += 1;
+                all_digits &= byte.is_ascii_digit();
+                if length > MAX_LABEL {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+        before = byte;
+    }
     // A last label of digits would be a misspelt IPv4 address (RFC 3261 section 25.1: `toplabel` begins with a letter).
-    let last = name.rsplit('.').next().unwrap_or("");
-    name.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+    name.len() <= MAX_NAME && length > 0 && before != b'-' && !all_digits
 }
