@@ -3,6 +3,8 @@
 mod config;
 mod jid;
 mod mappings;
+mod scenarios;
+mod sim;
 mod sip_oracle;
 mod sip_properties;
 mod torture;
