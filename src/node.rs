@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -397,23 +398,30 @@ fn samples(
     intake: &Intake,
     tcp: &Tcp,
 ) -> Vec<admin::Sample> {
-    use std::sync::atomic::Ordering::Relaxed;
+    let told = published.lock().map(|published| published.clone()).unwrap_or_default();
+    let of_gateway = told.into_iter().map(|told| sample(told.name, told.help, told.counter, told.labels, told.value));
+    let mut samples: Vec<admin::Sample> = of_gateway.collect();
+    samples.extend(link_samples(config, boards));
+    let open = u64::try_from(tcp.open()).unwrap_or(u64::MAX);
+    samples.push(sample("stox_sip_connections", "SIP connections open over TCP.", false, Vec::new(), open));
+    samples.extend(refused_samples(&intake.refused));
+    samples
+}
+
+fn sample(
+    name: &'static str,
+    help: &'static str,
+    counter: bool,
+    labels: Vec<(&'static str, String)>,
+    value: u64,
+) -> admin::Sample {
+    let kind = if counter { admin::Kind::Counter } else { admin::Kind::Gauge };
     #[expect(clippy::cast_precision_loss, reason = "counts above 2^53 do not occur")]
-    let number = |value: u64| value as f64;
-    let sample = |name, help, counter: bool, labels, value| admin::Sample {
-        name,
-        help,
-        kind: if counter { admin::Kind::Counter } else { admin::Kind::Gauge },
-        labels,
-        value: number(value),
-    };
-    let mut samples: Vec<admin::Sample> = published
-        .lock()
-        .map(|published| published.clone())
-        .unwrap_or_default()
-        .into_iter()
-        .map(|told| sample(told.name, told.help, told.counter, told.labels, told.value))
-        .collect();
+    let value = value as f64;
+    admin::Sample { name, help, kind, labels, value }
+}
+
+fn link_samples(config: &Config, boards: &[Arc<LinkBoard>]) -> Vec<admin::Sample> {
     let views: Vec<_> =
         config.components.iter().zip(boards).map(|(c, board)| (c.domain.clone(), board.view())).collect();
     let per_link = |name, help, counter, value: fn(&crate::net::LinkView) -> u64| {
@@ -422,44 +430,22 @@ fn samples(
         };
         views.iter().map(one).collect::<Vec<_>>()
     };
-    samples.extend(per_link("stox_link_up", "Whether the XMPP link is ready.", false, |view| u64::from(view.ready)));
+    let mut samples = per_link("stox_link_up", "Whether the XMPP link is ready.", false, |view| u64::from(view.ready));
     samples
         .extend(per_link("stox_link_connections", "Times the XMPP link became ready.", true, |view| view.connections));
     samples
         .extend(per_link("stox_link_queued_bytes", "Bytes that wait for the XMPP server.", false, |view| view.queued));
     samples.extend(per_link("stox_link_unusable", "Stanzas that could not be used.", true, |view| view.unusable));
-    let open = u64::try_from(tcp.open()).unwrap_or(u64::MAX);
-    samples.push(sample("stox_sip_connections", "SIP connections open over TCP.", false, Vec::new(), open));
-    let refused = &intake.refused;
-    samples.extend([
-        sample(
-            "stox_sip_malformed",
-            "SIP messages answered because they could not be read.",
-            true,
-            Vec::new(),
-            refused.answered.load(Relaxed),
-        ),
-        sample(
-            "stox_sip_unreadable",
-            "SIP messages that could neither be read nor answered.",
-            true,
-            Vec::new(),
-            refused.unreadable.load(Relaxed),
-        ),
-        sample(
-            "stox_sip_strangers",
-            "SIP messages from unknown sources that were not read.",
-            true,
-            Vec::new(),
-            refused.strangers.load(Relaxed),
-        ),
-        sample(
-            "stox_sip_connections_refused",
-            "SIP connections refused because there were too many.",
-            true,
-            Vec::new(),
-            refused.connections.load(Relaxed),
-        ),
-    ]);
     samples
+}
+
+fn refused_samples(refused: &crate::net::Refused) -> Vec<admin::Sample> {
+    let counts = [
+        ("stox_sip_malformed", "SIP messages answered because they could not be read.", &refused.answered),
+        ("stox_sip_unreadable", "SIP messages that could neither be read nor answered.", &refused.unreadable),
+        ("stox_sip_strangers", "SIP messages from unknown sources that were not read.", &refused.strangers),
+        ("stox_sip_connections_refused", "SIP connections refused because there were too many.", &refused.connections),
+    ];
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    counts.map(|(name, help, count)| sample(name, help, true, Vec::new(), read(count))).into()
 }
