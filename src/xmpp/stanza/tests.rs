@@ -154,6 +154,25 @@ fn all_22_conditions_survive_a_round_trip() {
 }
 
 #[test]
+fn each_condition_has_the_type_of_section_8_3_3() {
+    for (kind, names) in [
+        ("auth", "forbidden not-authorized registration-required subscription-required"),
+        (
+            "cancel",
+            "conflict feature-not-implemented gone internal-server-error item-not-found not-allowed \
+             remote-server-not-found service-unavailable undefined-condition",
+        ),
+        ("modify", "bad-request jid-malformed not-acceptable policy-violation redirect"),
+        ("wait", "recipient-unavailable remote-server-timeout resource-constraint unexpected-request"),
+    ] {
+        for name in names.split_whitespace() {
+            let condition = Condition::from_name(name).unwrap();
+            assert_eq!(StanzaError::new(condition).to_element().attr("type"), Some(kind), "{name}");
+        }
+    }
+}
+
+#[test]
 fn unknown_errors_are_undefined_conditions() {
     for (text, kind) in [
         ("<error type='wait'><x-foo xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>", ErrorType::Wait),
