@@ -1,5 +1,6 @@
 //! One test binary, so one link.
 
+mod component;
 mod config;
 mod jid;
 mod mappings;
