@@ -8,6 +8,7 @@ mod scenarios;
 mod sim;
 mod sip_oracle;
 mod sip_properties;
+mod tidy;
 mod torture;
 mod vectors;
 mod xml;
