@@ -298,7 +298,7 @@ pub struct Message {
 
 impl Default for Message {
     fn default() -> Message {
-        Message { confirm_within: Duration::from_secs(1), queue_per_pair: 64 }
+        Message { confirm_within: Duration::from_secs(1), queue_per_pair: 256 }
     }
 }
 

@@ -21,6 +21,9 @@ const LINK_QUEUE: usize = 1_024;
 /// Bytes read from the server at once.
 const READ: usize = 64 * 1024;
 
+/// Reads of what is left once nothing can be written: more than a kernel keeps for one connection.
+const READS_AFTER_THE_END: usize = 256;
+
 /// How one link is made.
 pub struct LinkSetup {
     /// Its number.
@@ -193,8 +196,16 @@ impl Task {
     /// Carries a stream over `socket` until it ends: why, and how long it was ready.
     async fn carry(&mut self, socket: TcpStream) -> (Option<Cause>, Duration) {
         let stream = Stream::component(self.setup.stream.clone(), self.clock.now());
-        let carried =
-            Carried { stream, socket, output: Vec::new(), written: 0, batch: Vec::new(), ready_at: None, end: None };
+        let carried = Carried {
+            stream,
+            socket,
+            input: vec![0; READ],
+            output: Vec::new(),
+            written: 0,
+            batch: Vec::new(),
+            ready_at: None,
+            end: None,
+        };
         let ended = carried.run(self).await;
         self.board.ready.store(false, Ordering::Relaxed);
         self.board.queued.store(0, Ordering::Relaxed);
@@ -216,6 +227,7 @@ struct Ended {
 struct Carried {
     stream: Stream,
     socket: TcpStream,
+    input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
     batch: Batch,
@@ -246,7 +258,7 @@ impl Carried {
                 },
                 ready = self.socket.writable(), if !self.output.is_empty() => {
                     if ready.is_err() || self.write().is_err() {
-                        self.disconnected();
+                        self.cannot_write(task);
                     }
                 }
                 ready = self.socket.readable(), if self.batch.is_empty() && self.end.is_none() => {
@@ -266,6 +278,10 @@ impl Carried {
                 }
                 _ = task.stop.changed(), if !closing => {
                     closing = true;
+                    // The shard has ended; these are its last words.
+                    while let Ok(stanzas) = task.stanzas.try_recv() {
+                        self.send(stanzas, task);
+                    }
                     self.stream.close(None, task.clock.now());
                 }
             }
@@ -297,7 +313,7 @@ impl Carried {
         }
         self.stream.poll_output(&mut self.output);
         if !self.output.is_empty() && self.write().is_err() {
-            self.disconnected();
+            self.cannot_write(task);
         }
         let queued = self.output.len().saturating_sub(self.written);
         task.board.queued.store(u64::try_from(queued).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -313,11 +329,10 @@ impl Carried {
     }
 
     fn read(&mut self, task: &Task) -> io::Result<()> {
-        let mut bytes = [0; READ];
-        match self.socket.try_read(&mut bytes) {
+        match self.socket.try_read(&mut self.input) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => {
-                self.stream.receive(&bytes[..length], task.clock.now());
+                self.stream.receive(&self.input[..length], task.clock.now());
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -344,6 +359,17 @@ impl Carried {
         self.written = 0;
         self.output.shrink_to(READ);
         Ok(())
+    }
+
+    /// The server takes nothing more. What it sent before it went is still there to be read, and counts.
+    fn cannot_write(&mut self, task: &Task) {
+        for _ in 0..READS_AFTER_THE_END {
+            match self.socket.try_read(&mut self.input) {
+                Ok(length) if length > 0 => self.stream.receive(&self.input[..length], task.clock.now()),
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.disconnected();
     }
 
     fn disconnected(&mut self) {
