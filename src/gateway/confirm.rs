@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// Pings that may be unanswered at once for one server on one link. One more than one, so that a message that has
-/// just missed a ping does not wait a whole round trip before its own is sent.
-const PINGS_OUT: usize = 2;
+/// Pings that may be unanswered at once for one server on one link. With more, a message that has just missed one would
+/// be confirmed earlier, by less than a round trip, at the cost of a ping for nearly each message.
+const PINGS_OUT: usize = 1;
 
 /// A message on its way to XMPP, as the caller knows it.
 pub(super) type RelayId = u64;
@@ -66,8 +66,10 @@ impl Confirmations {
         due
     }
 
-    /// A ping was answered: everything sent before it is confirmed, oldest first. `None`: no ping of ours.
-    pub(super) fn answered(&mut self, ping: &str) -> Option<Vec<RelayId>> {
+    /// `domain` answered a ping on `link`: everything sent to it before is confirmed, oldest first. `None`: no ping of
+    /// ours, or somebody else's answer.
+    pub(super) fn answered(&mut self, link: usize, domain: &str, ping: &str) -> Option<Vec<RelayId>> {
+        self.pings.get(ping).filter(|(server, _)| server.0 == link && server.1 == domain)?;
         let (server, upto) = self.pings.remove(ping)?;
         let mut confirmed = Vec::new();
         if let Some(unconfirmed) = self.servers.get_mut(&server) {
@@ -140,10 +142,10 @@ mod tests {
         confirmations.sent(0, "xmpp.example", 2);
         assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
         confirmations.sent(0, "xmpp.example", 3);
-        assert_eq!(confirmations.answered("p1"), Some(vec![1, 2]));
-        assert_eq!(confirmations.answered("p1"), None);
+        assert_eq!(confirmations.answered(0, "xmpp.example", "p1"), Some(vec![1, 2]));
+        assert_eq!(confirmations.answered(0, "xmpp.example", "p1"), None);
         assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
-        assert_eq!(confirmations.answered("p2"), Some(vec![3]));
+        assert_eq!(confirmations.answered(0, "xmpp.example", "p2"), Some(vec![3]));
         assert!(confirmations.pings.is_empty());
     }
 
@@ -155,11 +157,20 @@ mod tests {
             confirmations.sent(0, "xmpp.example", relay);
             pings.extend(due(&mut confirmations, &mut ids));
         }
-        assert_eq!(pings, ["p1", "p2"]);
-        assert_eq!(confirmations.answered("p1"), Some(vec![0]));
-        assert_eq!(due(&mut confirmations, &mut ids), ["p3"]);
-        assert_eq!(confirmations.answered("p2"), Some(vec![1]));
-        assert_eq!(confirmations.answered("p3"), Some((2..100).collect()));
+        assert_eq!(pings, ["p1"]);
+        assert_eq!(confirmations.answered(0, "xmpp.example", "p1"), Some(vec![0]));
+        assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
+        assert_eq!(confirmations.answered(0, "xmpp.example", "p2"), Some((1..100).collect()));
+    }
+
+    #[test]
+    fn nobody_answers_for_another_server_or_on_another_link() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "a.example", 1);
+        assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
+        assert_eq!(confirmations.answered(0, "b.example", "p1"), None);
+        assert_eq!(confirmations.answered(1, "a.example", "p1"), None);
+        assert_eq!(confirmations.answered(0, "a.example", "p1"), Some(vec![1]));
     }
 
     #[test]
@@ -168,7 +179,7 @@ mod tests {
         confirmations.sent(0, "a.example", 1);
         confirmations.sent(0, "b.example", 2);
         assert_eq!(due(&mut confirmations, &mut ids), ["p1", "p2"]);
-        assert_eq!(confirmations.answered("p2"), Some(vec![2]));
+        assert_eq!(confirmations.answered(0, "b.example", "p2"), Some(vec![2]));
     }
 
     #[test]
@@ -178,8 +189,8 @@ mod tests {
         assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
         confirmations.forget_ping("p1");
         assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
-        assert_eq!(confirmations.answered("p1"), None);
-        assert_eq!(confirmations.answered("p2"), Some(vec![1]));
+        assert_eq!(confirmations.answered(0, "slow.example", "p1"), None);
+        assert_eq!(confirmations.answered(0, "slow.example", "p2"), Some(vec![1]));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Gateway {
     relay_of: HashMap<String, RelayId>,
     relay_count: RelayId,
     confirmations: Confirmations,
+    /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
+    outcomes: HashMap<RelayId, Stanza>,
 
     lines: Lines<to_sip::Letter>,
     pending: HashMap<ClientId, to_sip::Pending>,
@@ -115,6 +117,7 @@ impl Gateway {
             relay_of: HashMap::new(),
             relay_count: 0,
             confirmations: Confirmations::default(),
+            outcomes: HashMap::new(),
             lines,
             pending: HashMap::new(),
             lookups: HashMap::new(),
@@ -269,8 +272,9 @@ impl Gateway {
 
     fn offer_held(&mut self, link: Link) {
         let Some(state) = self.links.get_mut(link).filter(|state| state.up) else { return };
-        let held = state.held.release();
-        self.outputs.extend(held.into_iter().map(|stanza| Output::Stanza(link, stanza)));
+        for stanza in state.held.release() {
+            self.tell(link, stanza);
+        }
     }
 
     fn on_link_down(&mut self, link: Link, now: Now) {
@@ -291,14 +295,21 @@ impl Gateway {
         }
     }
 
-    /// Puts an outcome on its link, or keeps it until the link is back.
+    /// Puts an outcome on its link, or keeps it until the link is back. An outcome counts as told when its server has
+    /// taken it, like a message; until then it is remembered.
     fn tell(&mut self, link: Link, stanza: Stanza) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.up {
-            self.outputs.push(Output::Stanza(link, stanza));
-        } else {
+        if !self.link_is_up(link) {
             self.hold(link, stanza);
+            return;
         }
+        if let Some(to) = stanza.to()
+            && self.outcomes.len() < limits::HELD_ERRORS
+        {
+            self.relay_count += 1;
+            self.confirmations.sent(link, to.domain(), self.relay_count);
+            self.outcomes.insert(self.relay_count, stanza.clone());
+        }
+        self.outputs.push(Output::Stanza(link, stanza));
     }
 
     fn hold(&mut self, link: Link, stanza: Stanza) {

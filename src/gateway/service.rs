@@ -25,7 +25,7 @@ const USER_FEATURES: &[&str] = &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::
 impl Gateway {
     pub(super) fn on_iq(&mut self, link: Link, iq: Iq, now: Now) {
         match iq.kind {
-            IqKind::Result(_) | IqKind::Error(_) => self.on_answer(&iq.id, now),
+            IqKind::Result(_) | IqKind::Error(_) => self.on_answer(link, &iq, now),
             IqKind::Get(_) | IqKind::Set(_) => {
                 self.stats.iqs += 1;
                 let answer = self.answer(&iq, now);

@@ -130,8 +130,10 @@ impl Gateway {
     }
 
     /// An answer to a query of ours: result or error, either says that the server got that far.
-    pub(super) fn on_answer(&mut self, id: &str, now: Now) {
-        for relay in self.confirmations.answered(id).unwrap_or_default() {
+    pub(super) fn on_answer(&mut self, link: Link, iq: &Iq, now: Now) {
+        let Some(from) = &iq.from else { return };
+        for relay in self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default() {
+            self.outcomes.remove(&relay);
             let Some(Relay { transaction, request, told, .. }) = self.take_relay(relay) else { continue };
             if !told {
                 tracing::debug!(%transaction, relay, "message to XMPP confirmed");
@@ -181,13 +183,15 @@ impl Gateway {
 
     pub(super) fn forget(&mut self, id: RelayId) {
         self.take_relay(id);
-        self.confirmations.prune(|relay| self.relays.contains_key(&relay));
+        self.confirmations.prune(|relay| self.relays.contains_key(&relay) || self.outcomes.contains_key(&relay));
     }
 
     pub(super) fn fail_link(&mut self, link: Link, now: Now) {
         for id in self.confirmations.link_down(link) {
             if let Some(relay) = self.take_relay(id) {
                 self.lose(relay, now);
+            } else if let Some(outcome) = self.outcomes.remove(&id) {
+                self.hold(link, outcome);
             }
         }
     }
