@@ -1,5 +1,7 @@
-//! stox, an interworking gateway between XMPP and SIP/SIMPLE.
+//! stox, an interworking gateway between XMPP and SIP/SIMPLE: messages cross, each with exactly one outcome, and its
+//! sender is told.
 //!
+//! # Layers
 //! ```text
 //!  7  main                         arguments, exit code
 //!  6  node  config                 build everything, drain, stop
@@ -10,9 +12,90 @@
 //!  1  xmpp  sip  model             three vocabularies + protocol machines (do not import each other)
 //!  0  xml   time   ids             elements; Now, Timers; Ids
 //! ```
-//!
 //! Imports point down only. `xmpp` and `sip` never meet outside [`mapping`] and [`gateway`]; nothing below layer 4
 //! is async, reads a clock, or opens anything; nothing above layer 3 knows what a stanza or a request means.
+//! `tests/it/tidy.rs` holds all of this by test.
+//!
+//! So everything that is hard is a function of what came and what time it is: bytes, stanzas, requests and
+//! [`time::Now`] go in, values that say what is to be done come out, and hours of timers are played in milliseconds.
+//! The rim (layers 4 to 6) owns sockets and clock and decides nothing.
+//!
+//! # A MESSAGE becomes a stanza
+//! 1. `net` reads a datagram or, by [`sip::framing`], a message from a connection. What [`sip::message::wire`] cannot
+//!    read is answered there or dropped; the rest is [`gateway::Input::Sip`].
+//! 2. [`sip::endpoint::Endpoint::receive`]: a retransmission finds its transaction and goes no further.
+//! 3. [`gateway::trust`] decides whether its source may say this From; then `check` whether it can be served at all.
+//! 4. [`mapping::Mapping`]: `sip_to_message`, then `message_to_xmpp`. A [`model::Failure`] here is the final response.
+//! 5. The stanza is an output on the link of its From's domain; the transaction stays open.
+//! 6. At the end of the step one ping (XEP-0199) follows to the server of each recipient. A stream is processed in
+//!    order, so its answer, result or error, says that the server has dealt with every stanza before it: 200. An error
+//!    stanza that comes earlier is the true outcome, by `stanza_error_to_failure` and `failure_to_status`. Nothing
+//!    within `message.confirm_within`: 202, and what comes later is counted. The link down or lost: 503 with
+//!    Retry-After at once; nothing is queued out of sight.
+//!
+//! # A stanza becomes a MESSAGE, and its answer comes back
+//! 1. [`xmpp::stream::Stream`] makes stanzas of the link's bytes, held to the link's domain: [`gateway::Input::Stanza`].
+//! 2. `xmpp_to_message`: what there is to say, or nothing, or a failure, such as for ciphertext. A stanza sent twice
+//!    is known by its sender, `id` and content.
+//! 3. Each pair of bare addresses has one message pending (RFC 3428 section 8); the others wait in its line, bounded.
+//! 4. [`sip::locate`] makes targets of the configured next hop, with a question to DNS if it is a name.
+//! 5. `message_to_sip`, and [`sip::endpoint::Endpoint::request`] tries the targets; large requests go over TCP, or are
+//!    refused where the domain says so.
+//! 6. 2xx: the sender hears nothing, and the next in line goes. Any other final response, Timer F, no connection, no
+//!    address: one error stanza with the sender's `id`, by `status_to_failure` and `failure_to_stanza_error`. It
+//!    is confirmed by ping like a message; until then, and while the link is down, it is kept, within a limit.
+//!
+//! # Words
+//! * **link**: one component stream to an XMPP server, by number. **flow**: the way on which a SIP message came.
+//! * **side**: XMPP or SIP. A `[[domain]]` says on which of them a domain is at **home** and what it is on the other.
+//! * **address, message, failure**: what both sides mean, in [`model`]; every translation passes through it.
+//!   Directions are spelled as the message travels: `xmpp_to_message`, `message_to_sip`, `status_to_failure`.
+//! * **relay**: a message on its way to XMPP whose outcome is not known. **letter**: one in line to SIP. **pair**: the
+//!   two bare addresses of a direction, the unit of order.
+//! * **confirm**: to learn that the recipient's server has dealt with a stanza. **outcome**: how a message ended; each
+//!   has one, and the counters of a direction add up.
+//! * **step**: the inputs that wait, handled together; then its outputs are delivered.
+//! * **input, output, event**: what goes into a machine, what it wants done, what it tells its owner.
+//!
+//! # Where errors go
+//! By one of three doors, and they are logged there, once:
+//! 1. *An answer to the peer.* [`model::Failure`] is the only error that crosses sides. The tables of RFC 7247 are data
+//!    in `mappings/failure.toml`; an error is mapped once, and an error is never answered with an error.
+//! 2. *The end of a connection*: a [`xmpp::stream::StreamError`], a SIP connection whose framing is lost. Others go on;
+//!    links come back with [`xmpp::stream::backoff`].
+//! 3. *The end of the process*: a configuration that is wrong (exit 1, every mistake at once with line and remedy), a
+//!    socket that cannot be bound (exit 2).
+//!
+//! # What is tested where
+//! | what | how | where |
+//! |---|---|---|
+//! | grammars | tables, corpora, properties over any bytes, a second reader | `tests/it/{xml,jid,torture,sip_*}.rs` |
+//! | mapping | vectors of the RFCs by id; every row of every table; properties | `tests/it/{vectors,mappings}.rs` |
+//! | machines | virtual time, effects as values | beside the code |
+//! | one link | a server and a PBX around a gateway | `tests/it/component.rs` |
+//! | stories | scenario files, both ends ours, hours in milliseconds | `tests/scenarios` |
+//! | form | layers, impure words, sizes, promises | `tests/it/tidy.rs` |
+//! | the whole | Prosody, Kamailio, slixmpp, baresip, SIPp; load | `interop/` |
+//!
+//! `mappings/conformance.toml` says of each requirement whether it holds and which test shows it.
+//!
+//! # Decisions that are not plain to see
+//! * **One shard, one thread.** The runtime has one thread and the shard is one task. What a message costs is mostly
+//!   the kernel and the parsers; a second thread would add a hand-over to each and buys nothing until one core is full.
+//!   Order between two people is then simply the order of inputs. Nothing is shared between [`gateway::Gateway`]s, and
+//!   every tag, branch, Call-ID and stanza id carries the number of the shard that made it, so that an answer would find
+//!   its shard among several without a table.
+//! * **The confirmation ping.** XEP-0114 has no acknowledgements, and XEP-0198 does not cover components. Without it a
+//!   200 would mean "written into a socket", and a server that restarts would swallow messages that their senders
+//!   believe delivered. One ping stands for all stanzas before it, so under load its price goes to nothing.
+//! * **A completed server transaction is rebuilt.** It has to be recognised for 32 s (Timer J), at full load in more
+//!   than a million copies. What is kept is a key and a status; the response is made again from the retransmission,
+//!   which carries all that it repeats, and the To tag follows from the key. Answers with headers of their own are kept,
+//!   within a limit.
+//! * **No second try after a timeout.** RFC 3263 would let a MESSAGE go to the next server when the first is silent. But
+//!   what was lost may have been the 200, and a person would read it twice.
+//! * **A source is proven by its address.** Without TLS and digest nothing else can be; so whoever may speak for a SIP
+//!   domain is configured, and everybody else is refused before any mapping.
 
 pub mod ids;
 pub mod time;
