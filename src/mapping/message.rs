@@ -1,4 +1,5 @@
-//! Message stanza <-> [`InstantMessage`] <-> MESSAGE request (RFC 7572), and message/cpim (RFC 3922 section 4).
+//! Message stanza <-> [`InstantMessage`](crate::model::InstantMessage) <-> MESSAGE request (RFC 7572), and
+//! message/cpim (RFC 3922 section 4).
 //!
 //! | XMPP | here | SIP |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! [`InstantMessage`] <-> message/cpim as RFC 3922 section 4 has it, for peers that speak CPIM itself.
 //!
-//! A message/cpim body *inside* a SIP request is read by [`sip`](super::sip), where SIP's From and To count
+//! A message/cpim body *inside* a SIP request is read by `sip`, where SIP's From and To count
 //! (A-CPIM-01); here those of the object do.
 
 use super::super::Mapping;

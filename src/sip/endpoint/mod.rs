@@ -6,7 +6,7 @@
 //!   net -- Origin ---> undeliverable --> Event
 //! ```
 //!
-//! **Requests of ours** ([`Endpoint::request`]) are tried at one [`Target`](super::locate::Target) after the other
+//! **Requests of ours** ([`Endpoint::request`]) are tried at one [`Target`] after the other
 //! (RFC 3263 section 4.3), each time with a new branch. What lets a request go on to the next target:
 //!
 //! | ended by | goes on |

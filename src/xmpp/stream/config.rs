@@ -10,9 +10,10 @@ use crate::xmpp::jid::BareJid;
 pub struct StreamConfig {
     /// How much XML is taken. A stanza past them costs itself, not the stream, if `skip` allows.
     pub limits: Limits,
-    /// Bytes that may wait to be sent; beyond, [`Stream::send`] refuses. About a second of full load.
+    /// Bytes that may wait to be sent; beyond, [`Stream::send`](super::Stream::send) refuses. About a second of full
+    /// load.
     pub max_queued: usize,
-    /// From the connection to [`Event::Ready`].
+    /// From the connection to [`Event::Ready`](super::Event::Ready).
     pub negotiate_within: Duration,
     /// From our `</stream:stream>` to the peer's.
     pub close_within: Duration,

@@ -18,8 +18,8 @@ pub enum Event {
         /// Whether the sender is told.
         answered: bool,
     },
-    /// The stream is over. Nothing comes after this. What [`Stream::poll_output`] still gives is to be sent, then the
-    /// connection is to be closed.
+    /// The stream is over. Nothing comes after this. What [`Stream::poll_output`](super::Stream::poll_output) still
+    /// gives is to be sent, then the connection is to be closed.
     Closed(Cause),
 }
 
@@ -44,7 +44,7 @@ pub enum NotSent {
     /// The stream is not ready yet, or no more.
     #[error("the stream is not ready")]
     NotReady,
-    /// [`StreamConfig::max_queued`] bytes wait already.
+    /// [`StreamConfig::max_queued`](super::StreamConfig::max_queued) bytes wait already.
     #[error("too much waits to be sent")]
     Full,
     /// `from` or `to` is missing, or `from` is not of the domain for which this stream speaks (XEP-0114 section 3).
