@@ -348,6 +348,18 @@ fn extensions_and_content_that_nobody_knows_are_named_in_the_refusal() {
 }
 
 #[test]
+fn a_timeout_behind_the_server_is_not_408_here() {
+    let mut bench = Bench::new();
+    let seen = bench.sip("MESSAGE", "Content-Type: text/plain\n", b"x");
+    let id = seen.xml.split_once("id='").and_then(|(_, rest)| rest.split('\'').next()).expect("a message with an id");
+    let told = bench.xml(&format!(
+        "<message type='error' from='juliet@xmpp.example' to='romeo@sip.example' id='{id}'><error type='wait'>\
+         <remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    ));
+    assert_eq!(told.response().status, Status::SERVER_TIMEOUT);
+}
+
+#[test]
 fn a_message_is_answered_in_time_whatever_the_server_does() {
     let mut bench = Bench::new();
     let seen = bench.sip("MESSAGE", "Content-Type: text/plain\n", b"x");
