@@ -147,10 +147,14 @@ async def main():
         await messages(w)
         if "--keep" in sys.argv:
             await keep(w)
+    except (TimeoutError, RuntimeError) as error:
+        print(f"\nThe demonstration failed: {error}")
+        return 1
     finally:
         await w.stop()
-    print(f"\nAll programs are stopped; their configurations and logs are in {w.place.run}")
+        print(f"\nAll programs are stopped; their configurations and logs are in {w.place.run}")
+    return 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

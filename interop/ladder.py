@@ -2,7 +2,7 @@
 
 COLUMNS = ("chat client", "Prosody", "stox", "Kamailio", "phone")
 NAMES = ("juliet (slixmpp)", "xmpp.example", "", "pbx.example", "romeo (baresip)")
-WIDTH = 23
+WIDTH = 26
 
 
 def head():
@@ -16,11 +16,10 @@ def rest():
 
 def arrow(sender, receiver, label):
     """One message from a column to the next one on either side."""
-    left, right = sorted((COLUMNS.index(sender), COLUMNS.index(receiver)))
-    label = label if len(label) <= WIDTH - 6 else label[:WIDTH - 7] + "…"
-    shaft = f" {label} ".center(WIDTH - 2, "-")
-    shaft = shaft[:-1] + ">" if COLUMNS.index(sender) == left else "<" + shaft[1:]
-    line = list(rest().ljust(WIDTH * len(COLUMNS)))
-    start = left * WIDTH + WIDTH // 2
-    line[start + 1:start + WIDTH - 1] = shaft
-    return "".join(line).rstrip()
+    here, there = COLUMNS.index(sender), COLUMNS.index(receiver)
+    room = WIDTH - 1
+    label = label if len(label) <= room - 4 else label[:room - 5] + "…"
+    shaft = f" {label} ".center(room, "-")
+    shaft = shaft[:-1] + ">" if here < there else "<" + shaft[1:]
+    line, first = rest().ljust(WIDTH * len(COLUMNS)), rest().index("|") + min(here, there) * WIDTH + 1
+    return (line[:first] + shaft + line[first + room:]).rstrip()

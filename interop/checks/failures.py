@@ -34,6 +34,17 @@ async def _(w):
     return await refused(w, "mercutio@sip.example", "recipient-unavailable", "No phone registered")
 
 
+@check("failure-x2s-sent-again")
+async def _(w):
+    """She was told that it failed, so sending the same stanza again is a new try and not a repetition."""
+    id = w.juliet.write("mercutio@sip.example", "Are you there now?")
+    await w.juliet.error_for(id)
+    async with w.phone("mercutio") as phone:
+        w.juliet.write("mercutio@sip.example", "Are you there now?", id=id)
+        got = await phone.mail.next()
+    return f"phone received at the second try: {quote(got.text)}"
+
+
 @check("failure-x2s-phone-silent")
 async def _(w):
     """Registered, but it says nothing: Kamailio gives up with 408 after 4 s."""

@@ -73,6 +73,18 @@ async def _(w):
             f"baresip meanwhile: {quote(other.text)}")
 
 
+@check("message-x2s-repeated")
+async def _(w):
+    """A stanza that a client sends again after a broken connection is one message; another text with its id is another."""
+    for text in ("Ay me!", "Ay me!", "O Romeo!"):
+        w.juliet.write("benvolio@sip.example", text, id="repeated")
+    first, second = (await w.benvolio.mail.next()).text, (await w.benvolio.mail.next()).text
+    equal((first, second), ("Ay me!", "O Romeo!"), "texts")
+    await w.benvolio.mail.stays_empty()
+    await w.juliet.errors.stays_empty(0)
+    return f"phone received {quote(first)} once, and {quote(second)}"
+
+
 @check("message-s2x-retransmitted")
 async def _(w):
     """The same datagram three times is one stanza and three times the same answer."""

@@ -5,6 +5,7 @@ A message that Prosody or Kamailio lost before stox had it is not stox's; Prosod
 
 import asyncio
 import re
+import secrets
 import signal
 
 from ledger import Ledger
@@ -24,11 +25,11 @@ def numbers(mailbox):
     return found
 
 
-async def talk_to_phone(w, ledger):
+async def talk_to_phone(w, ledger, talk):
     """Juliet writes whenever she is online; what she cannot write is not sent."""
     for n in range(MESSAGES):
         await w.juliet.online.wait()
-        w.juliet.write("benvolio@sip.example", f"flow {n}", id=f"flow-{n}")
+        w.juliet.write("benvolio@sip.example", f"flow {n}", id=f"{talk}-{n}")
         ledger.sent.add(n)
         await asyncio.sleep(PAUSE)
 
@@ -66,22 +67,21 @@ async def again(w, program, how=signal.SIGTERM):
 
 
 async def to_phone(w, program, within, how=signal.SIGTERM):
-    ledger = Ledger()
-    passed_on = len(w.prosody.witnessed("prosody>stox"))
+    ledger, talk = Ledger(), secrets.token_hex(4)
 
     def update():
         new = numbers(w.benvolio.mail)
         ledger.delivered.update(new)
         for error in w.juliet.errors.kept:
-            ledger.refuse(int(error.id.removeprefix("flow-")), error.error)
+            ledger.refuse(int(error.id.removeprefix(f"{talk}-")), error.error)
         new += w.juliet.errors.kept
         w.juliet.errors.clear()
         return bool(new)
 
-    await asyncio.gather(talk_to_phone(w, ledger), again(w, program, how))
+    await asyncio.gather(talk_to_phone(w, ledger, talk), again(w, program, how))
     await settled(ledger, update, within)
     if program is w.prosody:
-        taken = {int(n) for line in w.prosody.witnessed("prosody>stox")[passed_on:] for n in re.findall(r"id='flow-(\d+)'", line)}
+        taken = {int(n) for line in w.prosody.witnessed("prosody>stox") for n in re.findall(rf"id='{talk}-(\d+)'", line)}
         ledger.stopped_before = ledger.open - taken
     return f"phone and juliet: {ledger.close()}"
 
