@@ -237,7 +237,7 @@ struct Carried {
 
 impl Carried {
     async fn run(mut self, task: &mut Task) -> Ended {
-        let mut closing = false;
+        let (mut sending, mut closing) = (true, false);
         loop {
             self.settle(task);
             let done = self.end.is_some() && self.batch.is_empty();
@@ -266,9 +266,9 @@ impl Carried {
                         self.disconnected();
                     }
                 }
-                stanzas = task.stanzas.recv(), if self.end.is_none() && !closing => match stanzas {
+                stanzas = task.stanzas.recv(), if self.end.is_none() && sending => match stanzas {
                     Some(stanzas) => self.send(stanzas, task),
-                    None => closing = true,
+                    None => sending = false,
                 },
                 () = tokio::time::sleep_until(task.clock.instant(deadline)) => {
                     if self.end.is_some() {
@@ -277,7 +277,7 @@ impl Carried {
                     self.stream.handle_timeout(task.clock.now());
                 }
                 _ = task.stop.changed(), if !closing => {
-                    closing = true;
+                    (sending, closing) = (false, true);
                     // The shard has ended; these are its last words.
                     while let Ok(stanzas) = task.stanzas.try_recv() {
                         self.send(stanzas, task);
