@@ -1,6 +1,6 @@
-"""A server on either side is restarted while messages flow: every message ends in one way, and none arrives twice.
+"""A server on either side, or stox, is restarted while messages flow: every message ends in one way, none arrives twice.
 
-A message that Prosody or Kamailio lost before stox had it is not stox's; Prosody's own log says which those are.
+A message that Prosody lost before stox had it is not stox's; Prosody's own log says which those are.
 """
 
 import asyncio
@@ -123,6 +123,16 @@ async def _(w):
 @check("restart-kamailio-s2x", 90)
 async def _(w):
     return await to_chat(w, w.kamailio, 10)
+
+
+@check("restart-stox-x2s", 90)
+async def _(w):
+    return await to_phone(w, w.stox, 40)
+
+
+@check("restart-stox-s2x", 90)
+async def _(w):
+    return await to_chat(w, w.stox, 10)
 
 
 @check("restart-all-is-well-again")
