@@ -290,8 +290,8 @@ impl Gateway {
                 self.timers.set(now, limits::OFFER_AGAIN, Timer::Offer(link));
             }
             Stanza::Message(message) => self.on_message_unsent(&message, now),
-            Stanza::Iq(iq) => self.confirmations.forget_ping(&iq.id),
-            Stanza::Presence(_) => {}
+            // A ping has a timer that lets the next one go; sending it again now would find the link as full as it is.
+            Stanza::Iq(_) | Stanza::Presence(_) => {}
         }
     }
 

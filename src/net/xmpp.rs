@@ -272,9 +272,11 @@ impl Carried {
                 },
                 () = tokio::time::sleep_until(task.clock.instant(deadline)) => {
                     if self.end.is_some() {
-                        break;
+                        self.output.clear();
+                        self.written = 0;
+                    } else {
+                        self.stream.handle_timeout(task.clock.now());
                     }
-                    self.stream.handle_timeout(task.clock.now());
                 }
                 _ = task.stop.changed(), if !closing => {
                     (sending, closing) = (false, true);
@@ -291,32 +293,39 @@ impl Carried {
         Ended { cause, ready_for: self.ready_at.map(|at| now.saturating_sub(at)) }
     }
 
-    /// Takes out of the stream what it has to say.
+    /// Takes out of the stream what it has to say, until it has nothing more.
     fn settle(&mut self, task: &Task) {
-        let link = task.setup.link;
-        while let Some(event) = self.stream.poll_event() {
-            match event {
-                Event::Ready => {
-                    self.ready_at = Some(task.clock.now().mono);
-                    task.board.ready.store(true, Ordering::Relaxed);
-                    task.board.connections.fetch_add(1, Ordering::Relaxed);
-                    info!(component = %task.setup.stream.domain, "XMPP link is up");
-                    self.batch.push(Input::LinkUp(link));
-                }
-                Event::Stanza(stanza) => self.batch.push(Input::Stanza(link, stanza)),
-                Event::Unusable { problem, answered } => {
-                    task.board.unusable.fetch_add(1, Ordering::Relaxed);
-                    debug!(link, what = ?problem.what, answered, "a stanza could not be used");
-                }
-                Event::Closed(cause) => self.end = Some(cause),
+        loop {
+            while let Some(event) = self.stream.poll_event() {
+                self.on_event(event, task);
             }
-        }
-        self.stream.poll_output(&mut self.output);
-        if !self.output.is_empty() && self.write().is_err() {
+            self.stream.poll_output(&mut self.output);
+            if self.output.is_empty() || self.write().is_ok() {
+                break;
+            }
             self.cannot_write(task);
         }
         let queued = self.output.len().saturating_sub(self.written);
         task.board.queued.store(u64::try_from(queued).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn on_event(&mut self, event: Event, task: &Task) {
+        let link = task.setup.link;
+        match event {
+            Event::Ready => {
+                self.ready_at = Some(task.clock.now().mono);
+                task.board.ready.store(true, Ordering::Relaxed);
+                task.board.connections.fetch_add(1, Ordering::Relaxed);
+                info!(component = %task.setup.stream.domain, "XMPP link is up");
+                self.batch.push(Input::LinkUp(link));
+            }
+            Event::Stanza(stanza) => self.batch.push(Input::Stanza(link, stanza)),
+            Event::Unusable { problem, answered } => {
+                task.board.unusable.fetch_add(1, Ordering::Relaxed);
+                debug!(link, what = ?problem.what, answered, "a stanza could not be used");
+            }
+            Event::Closed(cause) => self.end = Some(cause),
+        }
     }
 
     fn send(&mut self, stanzas: Vec<Stanza>, task: &Task) {
