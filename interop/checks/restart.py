@@ -6,7 +6,6 @@ A message that Prosody lost before stox had it is not stox's; Prosody's own log 
 import asyncio
 import re
 import secrets
-import signal
 
 from ledger import Ledger
 
@@ -59,14 +58,14 @@ async def settled(ledger, update, within):
     update()
 
 
-async def again(w, program, how=signal.SIGTERM):
+async def again(program):
     await asyncio.sleep(AFTER)
-    await program.stop(how)
+    await program.stop()
     await asyncio.sleep(0.5)
     await program.start()
 
 
-async def to_phone(w, program, within, how=signal.SIGTERM):
+async def to_phone(w, program, within):
     ledger, talk = Ledger(), secrets.token_hex(4)
 
     def update():
@@ -78,7 +77,7 @@ async def to_phone(w, program, within, how=signal.SIGTERM):
         w.juliet.errors.clear()
         return bool(new)
 
-    await asyncio.gather(talk_to_phone(w, ledger, talk), again(w, program, how))
+    await asyncio.gather(talk_to_phone(w, ledger, talk), again(program))
     await settled(ledger, update, within)
     if program is w.prosody:
         taken = {int(n) for line in w.prosody.witnessed("prosody>stox") for n in re.findall(rf"id='{talk}-(\d+)'", line)}
@@ -86,7 +85,7 @@ async def to_phone(w, program, within, how=signal.SIGTERM):
     return f"phone and juliet: {ledger.close()}"
 
 
-async def to_chat(w, program, within, how=signal.SIGTERM):
+async def to_chat(w, program, within):
     ledger = Ledger()
 
     def update():
@@ -94,7 +93,7 @@ async def to_chat(w, program, within, how=signal.SIGTERM):
         ledger.delivered.update(new)
         return bool(new)
 
-    accepted, _ = await asyncio.gather(talk_to_chat(w, ledger), again(w, program, how))
+    accepted, _ = await asyncio.gather(talk_to_chat(w, ledger), again(program))
     await settled(ledger, update, within)
     lost = accepted - set(ledger.delivered)
     return f"juliet and the phone: {ledger.close()}" + (f", {len(lost)} accepted but not delivered" if lost else "")

@@ -1,6 +1,7 @@
 """A program that a run started: its output goes to the run directory, and it is ended by its own process id."""
 
 import asyncio
+import os
 import signal
 import time
 
@@ -28,15 +29,18 @@ class Program:
             await self.until(lambda port=port: accepts(port), f"a listener on port {port}", within)
 
     async def stop(self, how=signal.SIGTERM, within=10):
-        """Ends it and returns its exit code; SIGKILL after `within` seconds."""
+        """Ends it and returns its exit code. After `within` seconds it gets SIGKILL, and so do its children, which
+        cannot be told by a parent that is killed."""
         if not self.running:
             return self.process and self.process.returncode
-        self.process.send_signal(how)
         try:
-            return await asyncio.wait_for(self.process.wait(), within)
+            if how != signal.SIGKILL:
+                self.process.send_signal(how)
+                return await asyncio.wait_for(self.process.wait(), within)
         except asyncio.TimeoutError:
-            self.process.kill()
-            return await self.process.wait()
+            pass
+        os.killpg(self.process.pid, signal.SIGKILL)
+        return await self.process.wait()
 
     async def until(self, true, what, within=10):
         """Waits until the coroutine function or function `true` says so, as long as the program lives."""
