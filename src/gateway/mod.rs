@@ -8,6 +8,8 @@
 //! * **One pending per pair** (RFC 3428 section 8), the others in line (`lines`), so order is kept and a slow phone
 //!   holds up nobody but those who write to it.
 //!
+//! In the log every message has one name in all lines about it: `x17` on its way from XMPP, `s17` on its way from SIP.
+//!
 //! | file | what |
 //! |---|---|
 //! | `to_xmpp` | SIP MESSAGE -> stanza, and its outcome |
@@ -74,6 +76,7 @@ pub struct Gateway {
     lookup_count: LookupId,
     recent: Recent,
     cseq: u32,
+    letter_count: u64,
 
     timers: Timers<Timer>,
     events: Vec<Event>,
@@ -124,6 +127,7 @@ impl Gateway {
             lookup_count: 0,
             recent: Recent::default(),
             cseq: 0,
+            letter_count: 0,
             timers: Timers::new(),
             events: Vec::new(),
             outputs: Vec::new(),

@@ -26,6 +26,8 @@ use crate::xmpp::stanza::{Message, Stanza};
 /// Whom to tell, and about what: all of the stanza that an error needs.
 #[derive(Debug)]
 pub(super) struct Sender {
+    /// What the log calls this message.
+    number: u64,
     link: Link,
     from: Jid,
     to: Jid,
@@ -47,7 +49,6 @@ pub(super) struct Pending {
     sender: Sender,
     /// Whether it went over TCP only because of its size.
     large: bool,
-    call_id: String,
 }
 
 /// A message that waits for DNS.
@@ -68,7 +69,8 @@ impl Gateway {
             self.stats.stanzas_ignored += 1;
             return;
         };
-        let sender = Sender { link, from, to, id: message.id.clone() };
+        self.letter_count += 1;
+        let sender = Sender { number: self.letter_count, link, from, to, id: message.id.clone() };
         if self.draining {
             self.refuse(&sender, &Failure::because(Reason::Overloaded, "the gateway is being stopped"), ToSip::Full);
             return;
@@ -78,7 +80,7 @@ impl Gateway {
             Err(failure) => self.refuse(&sender, &failure, ToSip::Rejected),
             Ok(None) => self.stats.to_sip(ToSip::Nothing),
             Ok(Some(_)) if is_repeated(&mut self.recent, &message, now) => {
-                tracing::debug!(id = message.id, "a repeated stanza is not sent again");
+                tracing::debug!(message = %sender, "a repeated stanza is not sent again");
                 self.stats.to_sip(ToSip::Repeated);
             }
             Ok(Some(message)) => self.enter(Letter { message, sender, since: now.mono }, now),
@@ -178,9 +180,9 @@ impl Gateway {
         }
         match self.endpoint.request(&request, targets, Large::UseUdp, now) {
             Ok(transaction) => {
-                let call_id = request.headers.call_id().unwrap_or_default().to_owned();
-                tracing::debug!(%transaction, call_id, id = sender.id, "message from XMPP sent to SIP");
-                let pending = Pending { pair: pair.clone(), sender, large: large.is_some(), call_id };
+                let call_id = request.headers.call_id();
+                tracing::debug!(message = %sender, id = sender.id, call_id, %transaction, "message from XMPP sent to SIP");
+                let pending = Pending { pair: pair.clone(), sender, large: large.is_some() };
                 self.pending.insert(transaction, pending);
                 true
             }
@@ -209,7 +211,7 @@ impl Gateway {
         let Some(pending) = self.pending.remove(&transaction) else { return };
         match self.mapping.status_to_failure(response) {
             None => {
-                tracing::debug!(%transaction, call_id = pending.call_id, status = response.status.code(), "message taken by SIP");
+                tracing::debug!(message = %pending.sender, status = response.status.code(), "message taken by SIP");
                 self.stats.to_sip(ToSip::Delivered);
             }
             Some(failure) => self.refuse(&pending.sender, &failure, ToSip::Refused),
@@ -261,7 +263,7 @@ impl Gateway {
     /// The one door by which a failure leaves towards XMPP.
     fn refuse(&mut self, sender: &Sender, failure: &Failure, outcome: ToSip) {
         self.stats.to_sip(outcome);
-        tracing::debug!(id = sender.id, reason = ?failure.reason, ?outcome, "message from XMPP not delivered");
+        tracing::debug!(message = %sender, reason = ?failure.reason, ?outcome, "message from XMPP not delivered");
         let original = Message {
             from: Some(sender.from.clone()),
             to: Some(sender.to.clone()),
@@ -272,6 +274,13 @@ impl Gateway {
         if let Some(reply) = original.error_reply(error) {
             self.tell(sender.link, Stanza::Message(reply));
         }
+    }
+}
+
+/// As the log names the message: the same in all lines about it.
+impl std::fmt::Display for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "x{}", self.number)
     }
 }
 

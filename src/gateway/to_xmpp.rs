@@ -110,7 +110,7 @@ impl Gateway {
         self.relay_count += 1;
         let relay = self.relay_count;
         let id = stanza.id.clone().unwrap_or_default();
-        tracing::debug!(%transaction, relay, id, "message from SIP put on the XMPP link");
+        tracing::debug!(message = %transaction, id, "message from SIP put on the XMPP link");
         self.confirmations.sent(link, to.domain(), relay);
         self.relay_of.insert(id.clone(), relay);
         self.relays.insert(relay, Relay { transaction, request, id, to, told: false });
@@ -136,7 +136,7 @@ impl Gateway {
             self.outcomes.remove(&relay);
             let Some(Relay { transaction, request, told, .. }) = self.take_relay(relay) else { continue };
             if !told {
-                tracing::debug!(%transaction, relay, "message to XMPP confirmed");
+                tracing::debug!(message = %transaction, "message to XMPP confirmed");
                 self.stats.to_xmpp(ToXmpp::Delivered);
                 self.respond(transaction, request.response(Status::OK), now);
             }
@@ -155,6 +155,7 @@ impl Gateway {
         if relay.told {
             self.stats.late_errors += 1;
             tracing::info!(
+                message = %relay.transaction,
                 id = relay.id,
                 condition = error.condition.name(),
                 "a message answered 202 was refused later"
@@ -166,7 +167,7 @@ impl Gateway {
         let home = message.to.as_ref().and_then(|to| self.mapping.domain_of_xmpp(to.domain()));
         let global = home.is_none_or(|domain| domain.global_failures);
         let response = self.mapping.failure_to_status(&failure, full, global).to_response(&relay.request);
-        tracing::debug!(transaction = %relay.transaction, status = response.status.code(), "message refused by XMPP");
+        tracing::debug!(message = %relay.transaction, status = response.status.code(), "message refused by XMPP");
         self.stats.to_xmpp(ToXmpp::Refused);
         self.respond(relay.transaction, response, now);
     }
@@ -175,7 +176,7 @@ impl Gateway {
         let Some(relay) = self.relays.get_mut(&id).filter(|relay| !relay.told) else { return };
         relay.told = true;
         let (transaction, response) = (relay.transaction, relay.request.response(Status::ACCEPTED));
-        tracing::debug!(%transaction, relay = id, "message to XMPP not confirmed in time");
+        tracing::debug!(message = %transaction, "message to XMPP not confirmed in time");
         self.stats.to_xmpp(ToXmpp::Unconfirmed);
         self.timers.set(now, limits::LATE, Timer::Forget(id));
         self.respond(transaction, response, now);
@@ -216,7 +217,7 @@ impl Gateway {
     fn lose(&mut self, relay: Relay, now: Now) {
         if relay.told {
             self.stats.lost_after_202 += 1;
-            tracing::warn!(id = relay.id, "a message answered 202 was on a link that broke; it may be lost");
+            tracing::warn!(message = %relay.transaction, id = relay.id, "a message answered 202 was on a link that broke; it may be lost");
         } else {
             self.deny(relay.transaction, &relay.request, &link_down(), ToXmpp::LinkDown, now);
         }
@@ -234,7 +235,7 @@ impl Gateway {
     fn deny(&mut self, transaction: ServerId, request: &Request, failure: &Failure, outcome: ToXmpp, now: Now) {
         self.stats.to_xmpp(outcome);
         let response = self.mapping.failure_to_status(failure, true, false).to_response(request);
-        tracing::debug!(%transaction, reason = ?failure.reason, status = response.status.code(), "message from SIP not delivered");
+        tracing::debug!(message = %transaction, reason = ?failure.reason, status = response.status.code(), "message from SIP not delivered");
         self.respond(transaction, response, now);
     }
 }
