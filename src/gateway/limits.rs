@@ -27,5 +27,9 @@ pub(super) const LOOKUPS: usize = 10_000;
 /// CSeq numbers start again behind this one (RFC 3261 section 8.1.1.5: below 2^31).
 pub(super) const LAST_CSEQ: u32 = (1 << 31) - 2;
 
+/// A refusal for want of trust is said in the log no more often than this; the counters have them all. Enough for an
+/// administrator to see who was forgotten, too little for a flood to fill a disk.
+pub(super) const REFUSAL_LOG: Duration = Duration::from_secs(1);
+
 /// An error stanza that a link had no room for is offered again after so long.
 pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);

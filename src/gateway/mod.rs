@@ -43,7 +43,7 @@ pub use input::{Input, Link, LookupId, Output};
 pub use settings::{Route, Settings, Size};
 
 use crate::ids::Ids;
-use crate::mapping::Mapping;
+use crate::mapping::{Home, Mapping};
 use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
 use crate::sip::message::{Response, Status};
 use crate::time::{Now, Timers};
@@ -82,6 +82,8 @@ pub struct Gateway {
     events: Vec<Event>,
     outputs: Vec<Output>,
     stats: Stats,
+    /// When a refusal for want of trust was last said in the log.
+    refusal_logged: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +134,7 @@ impl Gateway {
             events: Vec::new(),
             outputs: Vec::new(),
             stats: Stats::default(),
+            refusal_logged: None,
         }
     }
 
@@ -140,7 +143,9 @@ impl Gateway {
         match input {
             Input::Stanza(link, stanza) => self.on_stanza(link, stanza, now),
             Input::Sip(inbound) => {
-                if let Some(event) = self.endpoint.receive(inbound, now) {
+                if self.admits(&inbound, now)
+                    && let Some(event) = self.endpoint.receive(inbound, now)
+                {
                     self.on_event(event, now);
                 }
             }
@@ -322,6 +327,11 @@ impl Gateway {
             self.stats.errors_lost += 1;
             tracing::debug!(link, "an error stanza could not be kept until the link is back");
         }
+    }
+
+    /// Whether the users of this domain, as XMPP spells it, are SIP users.
+    fn is_at_home_in_sip(&self, domain: &str) -> bool {
+        self.mapping.domain_of_xmpp(domain).is_some_and(|domain| domain.home == Home::Sip)
     }
 
     fn link_is_up(&self, link: Link) -> bool {

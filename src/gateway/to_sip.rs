@@ -69,6 +69,12 @@ impl Gateway {
             self.stats.stanzas_ignored += 1;
             return;
         };
+        if self.is_at_home_in_sip(from.domain()) {
+            // No server lets a user have an address of its component, so nobody is there to be told.
+            tracing::debug!(link, "ignored: a stanza in the name of a SIP user");
+            self.stats.stanzas_ignored += 1;
+            return;
+        }
         self.letter_count += 1;
         let sender = Sender { number: self.letter_count, link, from, to, id: message.id.clone() };
         if self.draining {

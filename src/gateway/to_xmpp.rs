@@ -12,8 +12,8 @@ use super::stats::ToXmpp;
 use super::trust::{Stranger, Verdict};
 use super::{Gateway, Link, Output, Timer, limits};
 use crate::model::{Failure, Reason};
-use crate::sip::endpoint::{Flow, ServerId};
-use crate::sip::message::{Method, Request, Status};
+use crate::sip::endpoint::{Flow, Inbound, ServerId};
+use crate::sip::message::{self, Method, Request, Status};
 use crate::sip::uri::Uri;
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
@@ -37,23 +37,45 @@ impl Relay {
 }
 
 impl Gateway {
+    /// Whether a message is looked at any further. A stranger's request is refused at once, and nothing is kept or
+    /// repeated for it (RFC 3261 section 8.2.7): over UDP its source may be forged, and what we send then hits somebody
+    /// who never asked.
+    pub(super) fn admits(&mut self, inbound: &Inbound, now: Now) -> bool {
+        let message::Message::Request(request) = &inbound.message else { return true };
+        let Some(stranger) = self.settings.trust.stranger(inbound.flow.remote.ip()) else { return true };
+        match (stranger, &request.method) {
+            (Stranger::Drop, _) => self.stats.dropped += 1,
+            (Stranger::Refuse, Method::Ack) => {}
+            (Stranger::Refuse, _) => {
+                self.count_refusal(request, inbound.flow, now);
+                self.endpoint.respond_stateless(request.response(Status::FORBIDDEN), inbound.flow);
+            }
+        }
+        false
+    }
+
+    fn count_refusal(&mut self, request: &Request, flow: Flow, now: Now) {
+        if request.method == Method::Message {
+            self.stats.to_xmpp(ToXmpp::Forbidden);
+        } else {
+            self.stats.other_requests += 1;
+        }
+        let (source, method) = (flow.remote.ip(), request.method.as_str());
+        if self.refusal_logged.is_some_and(|at| now.mono < at + limits::REFUSAL_LOG) {
+            tracing::debug!(%source, method, "refused: the source may not speak for its From domain");
+        } else {
+            self.refusal_logged = Some(now.mono);
+            tracing::info!(%source, method, "refused: the source may not speak for its From domain");
+        }
+    }
+
     pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
         let (source, is_message) = (flow.remote.ip(), request.method == Method::Message);
         let verdict = self.settings.trust.judge(source, &from_domain(&request));
-        if verdict == Verdict::Unknown(Stranger::Drop) {
-            self.stats.dropped += 1;
-            tracing::info!(%source, method = request.method.as_str(), "dropped: unknown source");
-            return;
-        }
         // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
         let believed = verdict == Verdict::Believed || (verdict == Verdict::Forbidden && !is_message);
         if !believed {
-            tracing::info!(%source, method = request.method.as_str(), "refused: the source may not speak for its From domain");
-            if is_message {
-                self.stats.to_xmpp(ToXmpp::Forbidden);
-            } else {
-                self.stats.other_requests += 1;
-            }
+            self.count_refusal(&request, flow, now);
             self.respond(transaction, request.response(Status::FORBIDDEN), now);
         } else if let Some(refusal) = self.not_servable(&request) {
             if is_message {
@@ -91,6 +113,12 @@ impl Gateway {
                 message
             }
         };
+        if self.is_at_home_in_sip(&message.to.domain) {
+            // Through XMPP it would come back to us, and to the SIP side in our name.
+            let failure = Failure::because(Reason::AddressUnknown, "the recipient is a SIP user");
+            self.deny(transaction, &request, &failure, ToXmpp::Rejected, now);
+            return;
+        }
         match self.mapping.message_to_xmpp(&message) {
             Err(failure) => self.deny(transaction, &request, &failure, ToXmpp::Rejected, now),
             Ok(stanza) => self.relay(transaction, request, stanza, now),
@@ -129,9 +157,13 @@ impl Gateway {
         }
     }
 
-    /// An answer to a query of ours: result or error, either says that the server got that far.
+    /// An answer to a query of ours: result or error, either says that the server got that far. A user of the server
+    /// does not speak for it.
     pub(super) fn on_answer(&mut self, link: Link, iq: &Iq, now: Now) {
         let Some(from) = &iq.from else { return };
+        if from.as_str() != from.domain() {
+            return;
+        }
         for relay in self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default() {
             self.outcomes.remove(&relay);
             let Some(Relay { transaction, request, told, .. }) = self.take_relay(relay) else { continue };

@@ -90,6 +90,12 @@ impl Trust {
         if known { Verdict::Forbidden } else { Verdict::Unknown(self.stranger) }
     }
 
+    /// What `source` gets if no peer entry covers it; `None` if one does.
+    #[must_use]
+    pub fn stranger(&self, source: IpAddr) -> Option<Stranger> {
+        (!self.knows(source)).then_some(self.stranger)
+    }
+
     /// Whether anything from `source` deserves an answer.
     #[must_use]
     pub fn knows(&self, source: IpAddr) -> bool {

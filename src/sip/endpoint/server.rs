@@ -138,10 +138,11 @@ impl Endpoint {
         self.set_server_alarm(transaction, now);
     }
 
-    /// Answers a request of which no transaction was made, because it could not be read. `response` has at least the
-    /// request's Via; `flow` is how the request came.
+    /// Answers a request of which no transaction was made, because it could not be read or came from a stranger.
+    /// `response` has at least the request's Via; `flow` is how the request came. It goes to where the request came from: a
+    /// `maddr` would let anybody aim our answers at anybody.
     pub fn respond_stateless(&mut self, mut response: Response, flow: Flow) {
-        let Some(top) = head::top_via(&response.headers) else {
+        let Some(mut top) = head::top_via(&response.headers) else {
             self.stats.unroutable += 1;
             return;
         };
@@ -150,6 +151,7 @@ impl Endpoint {
         let key = self.keys.server(branch.as_bytes(), top.via.host_text().as_bytes(), top.via.port, call_id);
         head::ensure_to_tag(&mut response, &self.keys.tag(key));
         head::mark_via(&mut response.headers, &top, flow.remote);
+        top.maddr = None;
         let bytes = head::print_response(&response);
         self.transmits.push_back(Reply::new(&top, &flow).transmit(bytes, Origin::Stateless));
     }
