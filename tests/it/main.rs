@@ -4,6 +4,7 @@ mod component;
 mod config;
 mod jid;
 mod mappings;
+mod net;
 mod scenarios;
 mod sim;
 mod sip_oracle;
