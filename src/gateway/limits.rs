@@ -33,3 +33,9 @@ pub(super) const REFUSAL_LOG: Duration = Duration::from_secs(1);
 
 /// An error stanza that a link had no room for is offered again after so long.
 pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a repeated stanza is recognised: as long as a resumption usually takes to be offered (XEP-0198 section 5).
+pub(super) const REPEATED: Duration = Duration::from_secs(120);
+
+/// How long a phone that answered a typing state with 415 gets none (RFC 3994 section 4); by then it may be another phone.
+pub(super) const NO_TYPING: Duration = Duration::from_secs(3_600);

@@ -75,6 +75,7 @@ pub struct Gateway {
     lookups: HashMap<LookupId, to_sip::Lookup>,
     lookup_count: LookupId,
     recent: Recent,
+    no_typing: Recent,
     cseq: u32,
     letter_count: u64,
 
@@ -127,7 +128,8 @@ impl Gateway {
             pending: HashMap::new(),
             lookups: HashMap::new(),
             lookup_count: 0,
-            recent: Recent::default(),
+            recent: Recent::new(limits::REPEATED),
+            no_typing: Recent::new(limits::NO_TYPING),
             cseq: 0,
             letter_count: 0,
             timers: Timers::new(),

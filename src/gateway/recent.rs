@@ -9,35 +9,53 @@ use std::time::Duration;
 
 use crate::time::Now;
 
-/// How long a repetition is recognised: as long as a resumption usually takes to be offered.
-pub(super) const REMEMBER: Duration = Duration::from_secs(120);
-
-/// Fingerprints kept at most: 16 bytes each in two places, 4 MiB. Beyond it the oldest are forgotten early.
+/// Fingerprints kept at most, about 2 MiB. Beyond it the oldest are forgotten early.
 const MOST: usize = 65_536;
 
-/// Fingerprints of what was seen within [`REMEMBER`].
-#[derive(Debug, Default)]
+/// Fingerprints of what was seen within some time.
+#[derive(Debug)]
 pub(super) struct Recent {
+    remember: Duration,
     known: HashSet<u64>,
     order: VecDeque<(Duration, u64)>,
 }
 
 impl Recent {
-    /// Whether `thing` was seen within [`REMEMBER`]; from now on it was.
+    /// Nothing seen; what will be is remembered for so long.
+    pub(super) fn new(remember: Duration) -> Self {
+        Self { remember, known: HashSet::new(), order: VecDeque::new() }
+    }
+
+    /// Whether `thing` was seen of late.
+    pub(super) fn knows(&mut self, thing: &impl Hash, now: Now) -> bool {
+        self.forget_old(now, MOST);
+        self.known.contains(&fingerprint(thing))
+    }
+
+    /// Whether `thing` was seen of late; from now on it was.
     pub(super) fn seen(&mut self, thing: &impl Hash, now: Now) -> bool {
-        let mut hasher = DefaultHasher::new();
-        thing.hash(&mut hasher);
-        let print = hasher.finish();
-        while self.order.len() >= MOST || self.order.front().is_some_and(|(at, _)| *at + REMEMBER <= now.mono) {
-            let Some((_, old)) = self.order.pop_front() else { break };
-            self.known.remove(&old);
-        }
+        self.forget_old(now, MOST - 1);
+        let print = fingerprint(thing);
         let new = self.known.insert(print);
         if new {
             self.order.push_back((now.mono, print));
         }
         !new
     }
+
+    fn forget_old(&mut self, now: Now, most: usize) {
+        let old = |at: Duration| at + self.remember <= now.mono;
+        while self.order.len() > most || self.order.front().is_some_and(|(at, _)| old(*at)) {
+            let Some((_, print)) = self.order.pop_front() else { break };
+            self.known.remove(&print);
+        }
+    }
+}
+
+fn fingerprint(thing: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    thing.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -46,17 +64,20 @@ mod tests {
 
     #[test]
     fn a_repetition_is_known_until_it_is_old() {
-        let mut recent = Recent::default();
+        let mut recent = Recent::new(Duration::from_secs(120));
         let at = |secs| Now::at(Duration::from_secs(secs));
         assert!(!recent.seen(&"a", at(0)));
         assert!(recent.seen(&"a", at(119)));
+        assert!(recent.knows(&"a", at(119)));
+        assert!(!recent.knows(&"b", at(119)));
         assert!(!recent.seen(&"b", at(119)));
+        assert!(!recent.knows(&"a", at(120)));
         assert!(!recent.seen(&"a", at(120)));
     }
 
     #[test]
     fn a_flood_forgets_the_oldest_and_stays_bounded() {
-        let mut recent = Recent::default();
+        let mut recent = Recent::new(Duration::from_secs(120));
         for n in 0..2 * MOST {
             assert!(!recent.seen(&n, Now::at(Duration::ZERO)));
         }

@@ -15,10 +15,10 @@ use super::recent::Recent;
 use super::stats::ToSip;
 use super::{Gateway, Link, LookupId, Output, Size, limits};
 use crate::mapping::message::Outgoing;
-use crate::model::{Failure, InstantMessage, Reason};
+use crate::model::{Content, Failure, InstantMessage, Reason};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted};
 use crate::sip::locate::{self, Answer, Locator, Query, Step, Target, Transport};
-use crate::sip::message::{Request, Response};
+use crate::sip::message::{Request, Response, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Message, Stanza};
@@ -32,6 +32,8 @@ pub(super) struct Sender {
     from: Jid,
     to: Jid,
     id: Option<String>,
+    /// A typing state: nobody wants to hear that it did not arrive.
+    quiet: bool,
 }
 
 /// A message in a line.
@@ -76,7 +78,7 @@ impl Gateway {
             return;
         }
         self.letter_count += 1;
-        let sender = Sender { number: self.letter_count, link, from, to, id: message.id.clone() };
+        let mut sender = Sender { number: self.letter_count, link, from, to, id: message.id.clone(), quiet: false };
         if self.draining {
             self.refuse(&sender, &Failure::because(Reason::Overloaded, "the gateway is being stopped"), ToSip::Full);
             return;
@@ -89,7 +91,14 @@ impl Gateway {
                 tracing::debug!(message = %sender, "a repeated stanza is not sent again");
                 self.stats.to_sip(ToSip::Repeated);
             }
-            Ok(Some(message)) => self.enter(Letter { message, sender, since: now.mono }, now),
+            Ok(Some(message)) => {
+                sender.quiet = matches!(message.content, Content::Composing(_));
+                if sender.quiet && self.no_typing.knows(&sender.to.bare(), now) {
+                    self.stats.to_sip(ToSip::Nothing);
+                    return;
+                }
+                self.enter(Letter { message, sender, since: now.mono }, now);
+            }
         }
     }
 
@@ -220,7 +229,12 @@ impl Gateway {
                 tracing::debug!(message = %pending.sender, status = response.status.code(), "message taken by SIP");
                 self.stats.to_sip(ToSip::Delivered);
             }
-            Some(failure) => self.refuse(&pending.sender, &failure, ToSip::Refused),
+            Some(failure) => {
+                if pending.sender.quiet && response.status == Status::UNSUPPORTED_MEDIA_TYPE {
+                    self.no_typing.seen(&pending.sender.to.bare(), now);
+                }
+                self.refuse(&pending.sender, &failure, ToSip::Refused);
+            }
         }
         self.take_turns(&pending.pair, now);
     }
@@ -268,8 +282,12 @@ impl Gateway {
 
     /// The one door by which a failure leaves towards XMPP.
     fn refuse(&mut self, sender: &Sender, failure: &Failure, outcome: ToSip) {
+        let outcome = if sender.quiet { ToSip::Nothing } else { outcome };
         self.stats.to_sip(outcome);
         tracing::debug!(message = %sender, reason = ?failure.reason, ?outcome, "message from XMPP not delivered");
+        if sender.quiet {
+            return;
+        }
         let original = Message {
             from: Some(sender.from.clone()),
             to: Some(sender.to.clone()),
