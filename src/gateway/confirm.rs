@@ -6,11 +6,15 @@
 //! to the same server on the same link, so under load the cost of a confirmation goes towards zero: while one ping is
 //! out, what comes meanwhile shares the next.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Pings that may be unanswered at once for one server on one link. With more, a message that has just missed one would
 /// be confirmed earlier, by less than a round trip, at the cost of a ping for nearly each message.
 const PINGS_OUT: usize = 1;
+
+/// Pings in a row that a server may leave unanswered before nothing is expected of it any more. What it was sent is
+/// then given up, so that a server that never answers costs three pings a message and no memory.
+const UNANSWERED: u32 = 3;
 
 /// A message on its way to XMPP, as the caller knows it.
 pub(super) type RelayId = u64;
@@ -29,7 +33,9 @@ pub(super) struct Ping {
 /// The stanzas sent and not yet confirmed, by server, in the order of sending.
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
-    servers: BTreeMap<Server, Unconfirmed>,
+    servers: HashMap<Server, Unconfirmed>,
+    /// Servers that may be due a ping; no others are looked at.
+    changed: Vec<Server>,
     pings: HashMap<String, (Server, u64)>,
 }
 
@@ -39,21 +45,29 @@ struct Unconfirmed {
     last: u64,
     pinged: u64,
     pings_out: usize,
+    unanswered: u32,
+    /// Whether it is in `changed`.
+    changed: bool,
 }
 
 impl Confirmations {
     /// A stanza for `domain` was put on `link`.
     pub(super) fn sent(&mut self, link: usize, domain: &str, relay: RelayId) {
         let server = (link, domain.to_owned());
-        let unconfirmed = self.servers.entry(server).or_default();
+        let unconfirmed = self.servers.entry(server.clone()).or_default();
         unconfirmed.last += 1;
         unconfirmed.sent.push_back((unconfirmed.last, relay));
+        if !std::mem::replace(&mut unconfirmed.changed, true) {
+            self.changed.push(server);
+        }
     }
 
     /// The pings that are due: at the end of a step, so that everything the step sent shares one.
     pub(super) fn due(&mut self, mut new_id: impl FnMut() -> String) -> Vec<Ping> {
         let mut due = Vec::new();
-        for (server, unconfirmed) in &mut self.servers {
+        for server in self.changed.drain(..) {
+            let Some(unconfirmed) = self.servers.get_mut(&server) else { continue };
+            unconfirmed.changed = false;
             if unconfirmed.pinged == unconfirmed.last || unconfirmed.pings_out >= PINGS_OUT {
                 continue;
             }
@@ -61,7 +75,7 @@ impl Confirmations {
             unconfirmed.pings_out += 1;
             let id = new_id();
             self.pings.insert(id.clone(), (server.clone(), unconfirmed.last));
-            due.push(Ping { link: server.0, domain: server.1.clone(), id });
+            due.push(Ping { link: server.0, domain: server.1, id });
         }
         due
     }
@@ -71,26 +85,38 @@ impl Confirmations {
     pub(super) fn answered(&mut self, link: usize, domain: &str, ping: &str) -> Option<Vec<RelayId>> {
         self.pings.get(ping).filter(|(server, _)| server.0 == link && server.1 == domain)?;
         let (server, upto) = self.pings.remove(ping)?;
-        let mut confirmed = Vec::new();
-        if let Some(unconfirmed) = self.servers.get_mut(&server) {
-            unconfirmed.pings_out = unconfirmed.pings_out.saturating_sub(1);
-            while unconfirmed.sent.front().is_some_and(|(order, _)| *order <= upto) {
-                confirmed.extend(unconfirmed.sent.pop_front().map(|(_, relay)| relay));
-            }
-            if unconfirmed.sent.is_empty() && unconfirmed.pings_out == 0 {
-                self.servers.remove(&server);
-            }
-        }
+        let unconfirmed = self.servers.get_mut(&server)?;
+        unconfirmed.unanswered = 0;
+        let confirmed = unconfirmed.take(upto);
+        self.next_may_go(server);
         Some(confirmed)
     }
 
-    /// A ping will not be answered any more, as far as anybody waits; the next one may go.
-    pub(super) fn forget_ping(&mut self, ping: &str) {
-        let Some((server, _)) = self.pings.remove(ping) else { return };
-        if let Some(unconfirmed) = self.servers.get_mut(&server) {
-            unconfirmed.pings_out = unconfirmed.pings_out.saturating_sub(1);
+    /// A ping will not be answered any more, as far as anybody waits; the next one may go. What is given up with it because
+    /// its server seems never to answer.
+    pub(super) fn forget_ping(&mut self, ping: &str) -> Vec<RelayId> {
+        let Some((server, upto)) = self.pings.remove(ping) else { return Vec::new() };
+        let Some(unconfirmed) = self.servers.get_mut(&server) else { return Vec::new() };
+        unconfirmed.unanswered += 1;
+        let mut given_up = Vec::new();
+        if unconfirmed.unanswered < UNANSWERED {
             // What it would have confirmed is asked for again by the next ping.
             unconfirmed.pinged = 0;
+        } else {
+            unconfirmed.unanswered = 0;
+            given_up = unconfirmed.take(upto);
+        }
+        self.next_may_go(server);
+        given_up
+    }
+
+    fn next_may_go(&mut self, server: Server) {
+        let Some(unconfirmed) = self.servers.get_mut(&server) else { return };
+        unconfirmed.pings_out = unconfirmed.pings_out.saturating_sub(1);
+        if unconfirmed.sent.is_empty() && unconfirmed.pings_out == 0 {
+            self.servers.remove(&server);
+        } else if !std::mem::replace(&mut unconfirmed.changed, true) {
+            self.changed.push(server);
         }
     }
 
@@ -107,15 +133,16 @@ impl Confirmations {
         lost.sort_unstable();
         lost
     }
+}
 
-    /// Lets go of the oldest entries whose relay nobody waits for any more, where a server never answers.
-    pub(super) fn prune(&mut self, waited_for: impl Fn(RelayId) -> bool) {
-        for unconfirmed in self.servers.values_mut() {
-            while unconfirmed.sent.front().is_some_and(|(_, relay)| !waited_for(*relay)) {
-                unconfirmed.sent.pop_front();
-            }
+impl Unconfirmed {
+    /// Takes out what was sent up to this place, oldest first.
+    fn take(&mut self, upto: u64) -> Vec<RelayId> {
+        let mut taken = Vec::new();
+        while self.sent.front().is_some_and(|(order, _)| *order <= upto) {
+            taken.extend(self.sent.pop_front().map(|(_, relay)| relay));
         }
-        self.servers.retain(|_, unconfirmed| !unconfirmed.sent.is_empty() || unconfirmed.pings_out > 0);
+        taken
     }
 }
 
@@ -194,15 +221,35 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_never_answers_does_not_fill_the_memory() {
+    fn a_server_that_never_answers_does_not_fill_the_memory_and_is_not_asked_for_ever() {
         let (mut confirmations, mut ids) = (Confirmations::default(), ids());
         for relay in 0..10 {
             confirmations.sent(0, "mute.example", relay);
         }
-        assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
-        confirmations.forget_ping("p1");
-        confirmations.prune(|relay| relay >= 9);
-        assert_eq!(confirmations.link_down(0), [9]);
+        for ping in ["p1", "p2"] {
+            assert_eq!(due(&mut confirmations, &mut ids), [ping]);
+            assert_eq!(confirmations.forget_ping(ping), []);
+        }
+        assert_eq!(due(&mut confirmations, &mut ids), ["p3"]);
+        confirmations.sent(0, "mute.example", 10);
+        assert_eq!(confirmations.forget_ping("p3"), (0..10).collect::<Vec<_>>());
+        assert_eq!(due(&mut confirmations, &mut ids), ["p4"]);
+        assert_eq!(confirmations.answered(0, "mute.example", "p4"), Some(vec![10]));
+        assert_eq!(due(&mut confirmations, &mut ids), [""; 0]);
+        assert!(confirmations.servers.is_empty() && confirmations.pings.is_empty() && confirmations.changed.is_empty());
+    }
+
+    #[test]
+    fn servers_that_are_waited_for_cost_nothing_while_nothing_happens() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        for relay in 0..1_000 {
+            confirmations.sent(0, &format!("{relay}.example"), relay);
+        }
+        assert_eq!(due(&mut confirmations, &mut ids).len(), 1_000);
+        assert!(confirmations.changed.is_empty());
+        confirmations.sent(0, "7.example", 1_000);
+        assert_eq!(confirmations.changed.len(), 1);
+        assert_eq!(due(&mut confirmations, &mut ids), [""; 0]);
     }
 
     #[test]

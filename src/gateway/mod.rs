@@ -35,7 +35,7 @@ pub mod trust;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub struct Gateway {
     relay_count: RelayId,
     confirmations: Confirmations,
     /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
-    outcomes: HashMap<RelayId, Stanza>,
+    outcomes: BTreeMap<RelayId, Stanza>,
 
     lines: Lines<to_sip::Letter>,
     pending: HashMap<ClientId, to_sip::Pending>,
@@ -91,6 +91,8 @@ pub struct Gateway {
 struct LinkState {
     up: bool,
     held: Held,
+    /// Whether what is held is about to be offered again.
+    offering: bool,
 }
 
 /// The deadlines of the interworking itself; the transactions have their own in the endpoint.
@@ -123,7 +125,7 @@ impl Gateway {
             relay_of: HashMap::new(),
             relay_count: 0,
             confirmations: Confirmations::default(),
-            outcomes: HashMap::new(),
+            outcomes: BTreeMap::new(),
             lines,
             pending: HashMap::new(),
             lookups: HashMap::new(),
@@ -181,7 +183,7 @@ impl Gateway {
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Confirm(relay) => self.on_unconfirmed(relay, now),
-                Timer::Ping(id) => self.confirmations.forget_ping(&id),
+                Timer::Ping(id) => self.on_ping_unanswered(&id),
                 Timer::Forget(relay) => self.forget(relay),
                 Timer::Offer(link) => self.offer_held(link),
             }
@@ -282,7 +284,11 @@ impl Gateway {
     }
 
     fn offer_held(&mut self, link: Link) {
-        let Some(state) = self.links.get_mut(link).filter(|state| state.up) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
+        state.offering = false;
+        if !state.up {
+            return;
+        }
         for stanza in state.held.release() {
             self.tell(link, stanza);
         }
@@ -297,8 +303,7 @@ impl Gateway {
     fn on_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
         match stanza {
             Stanza::Message(message) if message.error().is_some() => {
-                self.hold(link, Stanza::Message(message));
-                self.timers.set(now, limits::OFFER_AGAIN, Timer::Offer(link));
+                self.on_outcome_unsent(link, Stanza::Message(message), now);
             }
             Stanza::Message(message) => self.on_message_unsent(&message, now),
             // A ping has a timer that lets the next one go; sending it again now would find the link as full as it is.
@@ -321,6 +326,23 @@ impl Gateway {
             self.outcomes.insert(self.relay_count, stanza.clone());
         }
         self.outputs.push(Output::Stanza(link, stanza));
+    }
+
+    /// An outcome did not get onto its link. What was on it when it broke is held already.
+    fn on_outcome_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
+        if !self.link_is_up(link) {
+            return;
+        }
+        // They come back in the order they went, so the first is most likely the one.
+        let number = self.outcomes.iter().find(|(_, outcome)| **outcome == stanza).map(|(number, _)| *number);
+        if let Some(number) = number {
+            self.outcomes.remove(&number);
+        }
+        self.hold(link, stanza);
+        let Some(state) = self.links.get_mut(link) else { return };
+        if !std::mem::replace(&mut state.offering, true) {
+            self.timers.set(now, limits::OFFER_AGAIN, Timer::Offer(link));
+        }
     }
 
     fn hold(&mut self, link: Link, stanza: Stanza) {

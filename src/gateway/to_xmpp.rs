@@ -141,6 +141,9 @@ impl Gateway {
         tracing::debug!(message = %transaction, id, "message from SIP put on the XMPP link");
         self.confirmations.sent(link, to.domain(), relay);
         self.relay_of.insert(id.clone(), relay);
+        // Only what an answer is made of: bodies would be most of the memory that waiting takes.
+        let mut request = request;
+        request.drop_body();
         self.relays.insert(relay, Relay { transaction, request, id, to, told: false });
         self.timers.set(now, self.settings.confirm_within, Timer::Confirm(relay));
         self.outputs.push(Output::Stanza(link, Stanza::Message(stanza)));
@@ -216,7 +219,13 @@ impl Gateway {
 
     pub(super) fn forget(&mut self, id: RelayId) {
         self.take_relay(id);
-        self.confirmations.prune(|relay| self.relays.contains_key(&relay) || self.outcomes.contains_key(&relay));
+    }
+
+    /// Nobody waits for the answer to this ping any more.
+    pub(super) fn on_ping_unanswered(&mut self, id: &str) {
+        for given_up in self.confirmations.forget_ping(id) {
+            self.outcomes.remove(&given_up);
+        }
     }
 
     pub(super) fn fail_link(&mut self, link: Link, now: Now) {

@@ -78,6 +78,11 @@ impl Request {
         self.body = body;
     }
 
+    /// Lets go of the body of a request that is only kept to be answered.
+    pub fn drop_body(&mut self) {
+        self.body = Vec::new();
+    }
+
     /// The answer's head: every Via, From, To, Call-ID and CSeq as they came (RFC 3261 section 8.2.6.2). A final answer
     /// still needs [`Response::ensure_to_tag`].
     #[must_use]
