@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod identity;
+mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
 mod rig;
 mod sip_malformed;
