@@ -2,6 +2,7 @@
 
 mod component;
 mod config;
+mod fuzz;
 mod jid;
 mod mappings;
 mod net;
@@ -12,4 +13,5 @@ mod sip_properties;
 mod tidy;
 mod torture;
 mod vectors;
+mod world;
 mod xml;

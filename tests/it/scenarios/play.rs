@@ -129,7 +129,7 @@ impl Play<'_> {
     fn receive_stanza(&mut self, who: &str, wanted: &Element, without: &[Element]) -> Result<(), String> {
         let jid = Jid::parse(&self.person(who).address).map_err(|error| error.to_string())?;
         let got = self.wait_for(who, |world| world.servers[0].inbox(jid.bare()).pop_front())?;
-        let got = got.stanza.to_element();
+        let got = got.to_element();
         let wanted = matching::with_condition_namespace(wanted.clone());
         let wrong = matching::element(&wanted, &got).or_else(|| {
             let unwanted = without
@@ -190,7 +190,7 @@ impl Play<'_> {
         self.world.pass(within);
         for (who, inbox) in self.world.servers[0].inboxes() {
             if let Some(got) = inbox.front() {
-                return Err(format!("{who} got {}", show(&got.stanza.to_element())));
+                return Err(format!("{who} got {}", show(&got.to_element())));
             }
         }
         for (who, person) in self.world.sips[0].people() {
@@ -203,34 +203,25 @@ impl Play<'_> {
 
     fn server(&mut self, step: &ServerStep) -> Result<(), String> {
         match step {
-            ServerStep::LinkBreaks => self.cut_links(),
-            ServerStep::GoesAway => {
-                self.world.servers[0].set_up(false);
-                self.cut_links();
-            }
+            ServerStep::LinkBreaks => self.world.cut_server(0),
+            ServerStep::GoesAway => self.world.stop_server(0),
             ServerStep::ComesBack => {
-                self.world.servers[0].set_up(true);
+                self.world.servers[0].start();
                 let until = self.world.now + Duration::from_secs(300);
                 while !self.world.gateways[0].is_ready() && self.world.step(until) {}
                 if !self.world.gateways[0].is_ready() {
                     return Err("the gateway did not connect again".to_owned());
                 }
             }
-            ServerStep::Prompt => self.world.servers[0].mood = Mood::Prompt,
-            ServerStep::Slow(by) => self.world.servers[0].mood = Mood::Slow(*by),
-            ServerStep::Mute => self.world.servers[0].mood = Mood::Mute,
-            ServerStep::Stuck => self.world.servers[0].mood = Mood::Stuck,
+            ServerStep::Prompt => self.world.set_mood(0, Mood::Prompt),
+            ServerStep::Slow(by) => self.world.set_mood(0, Mood::Slow(*by)),
+            ServerStep::Mute => self.world.set_mood(0, Mood::Mute),
+            ServerStep::Stuck => self.world.set_mood(0, Mood::Stuck),
             ServerStep::Injects(text) => {
                 self.world.act(|world, effects| world.servers[0].inject(COMPONENT, text.as_bytes(), effects));
             }
         }
         Ok(())
-    }
-
-    fn cut_links(&mut self) {
-        for pipe in self.world.pipes_of_server(0) {
-            self.world.cut(pipe);
-        }
     }
 
     fn lose(&mut self, datagrams: u32, to: Option<&str>) -> Result<(), String> {

@@ -1,4 +1,3 @@
-#![allow(dead_code)]
 //! A world in virtual time: gateways, XMPP servers and SIP systems, and the network between them. Both ends of each
 //! protocol are ours; what passes between them is bytes.
 //!
@@ -173,7 +172,9 @@ pub(crate) enum Seen {
     /// A datagram or the bytes of a connection left a gateway for a SIP system.
     FromGateway { gateway: usize, bytes: Vec<u8> },
     /// The same arrived at a gateway.
-    AtGateway { gateway: usize, bytes: Vec<u8> },
+    AtGateway { bytes: Vec<u8> },
+    /// A link of a gateway broke.
+    LinkBroke { gateway: usize },
     /// A stanza was lost when its pipe broke.
     Lost { to_gateway: bool, stanza: Box<Stanza> },
 }
@@ -288,7 +289,7 @@ impl World {
             Event::Datagram { from, to, bytes } => {
                 if let Some(index) = self.gateways.iter().position(|gateway| gateway.addr == to) {
                     if self.watch {
-                        self.seen.push(Seen::AtGateway { gateway: index, bytes: bytes.clone() });
+                        self.seen.push(Seen::AtGateway { bytes: bytes.clone() });
                     }
                     self.gateways[index].on_datagram(from, &bytes, &mut effects);
                 } else if let Some(sip) = self.sips.iter_mut().find(|sip| sip.addrs.contains(&to)) {
@@ -305,7 +306,7 @@ impl World {
                     Some(End::Server(server)) => self.servers[server].on_bytes(pipe, &bytes, now, &mut effects),
                     Some(End::Gateway(gateway)) => {
                         if self.watch {
-                            self.seen.push(Seen::AtGateway { gateway, bytes: bytes.clone() });
+                            self.seen.push(Seen::AtGateway { bytes: bytes.clone() });
                         }
                         self.gateways[gateway].on_flow_bytes(pipe, &bytes, &mut effects);
                     }
@@ -397,6 +398,9 @@ impl World {
     pub(crate) fn cut(&mut self, id: PipeId) {
         let Some(pipe) = self.pipes.remove(&id) else { return };
         let (now, chance) = (self.clock(), self.chance.draw());
+        if let End::Link(gateway, _) = pipe.ends[0] {
+            self.seen.push(Seen::LinkBroke { gateway });
+        }
         for (from, stanzas) in pipe.under_way.into_iter().enumerate() {
             let to_gateway = matches!(pipe.ends[1 - from], End::Link(..));
             self.seen.extend(stanzas.into_iter().map(|stanza| Seen::Lost { to_gateway, stanza: Box::new(stanza) }));
@@ -411,16 +415,35 @@ impl World {
         }
     }
 
-    /// The connections of a server, to cut them.
-    pub(crate) fn pipes_of_server(&self, server: usize) -> Vec<PipeId> {
-        let its = |(id, pipe): (&PipeId, &Pipe)| pipe.ends.contains(&End::Server(server)).then_some(*id);
-        self.pipes.iter().filter_map(its).collect()
+    /// Breaks all connections of a server.
+    pub(crate) fn cut_server(&mut self, server: usize) {
+        self.cut_all(End::Server(server));
     }
 
-    /// The connections of a SIP system, to cut them.
-    pub(crate) fn pipes_of_sip(&self, sip: usize) -> Vec<PipeId> {
-        let its = |(id, pipe): (&PipeId, &Pipe)| pipe.ends.contains(&End::Sip(sip)).then_some(*id);
-        self.pipes.iter().filter_map(its).collect()
+    /// A server stops: what it has not routed is gone.
+    pub(crate) fn stop_server(&mut self, server: usize) {
+        let forgotten = self.servers[server].stop();
+        let lost = forgotten.into_iter().map(|stanza| Seen::Lost { to_gateway: false, stanza: Box::new(stanza) });
+        self.seen.extend(lost);
+        self.cut_server(server);
+    }
+
+    pub(crate) fn set_mood(&mut self, server: usize, mood: server::Mood) {
+        let now = self.clock();
+        self.act(|world, effects| world.servers[server].set_mood(mood, now, effects));
+    }
+
+    /// A SIP system stops: it forgets all transactions.
+    pub(crate) fn stop_sip(&mut self, sip: usize) {
+        self.sips[sip].set_up(false);
+        self.cut_all(End::Sip(sip));
+    }
+
+    fn cut_all(&mut self, end: End) {
+        let its = |(id, pipe): (&PipeId, &Pipe)| pipe.ends.contains(&end).then_some(*id);
+        for pipe in self.pipes.iter().filter_map(its).collect::<Vec<_>>() {
+            self.cut(pipe);
+        }
     }
 
     fn dial_server(&mut self, gateway: usize, link: Link) {

@@ -66,9 +66,9 @@ pub(crate) enum Does {
 #[derive(Debug, Clone)]
 pub(crate) enum Got {
     /// A request, for the first time.
-    Request { at: Duration, branch: String, request: Request, tcp: bool },
+    Request { branch: String, request: Request, tcp: bool },
     /// The first final response to a request of theirs.
-    Response { at: Duration, branch: String, response: Response },
+    Response { response: Response },
     /// No final response in 32 s.
     TimedOut { branch: String },
 }
@@ -240,11 +240,6 @@ impl SipSide {
         }
     }
 
-    /// Sends bytes that need not be SIP.
-    pub(crate) fn send_raw(&mut self, bytes: Vec<u8>, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Datagram { from: self.addrs[0], to: self.gateway, bytes });
-    }
-
     /// Answers the request `branch`.
     pub(crate) fn answer(&mut self, branch: &str, mut response: Response, effects: &mut Vec<Effect>) {
         response.ensure_to_tag("phone");
@@ -313,7 +308,7 @@ impl SipSide {
         }
         match wire::parse(bytes).expect("what a gateway sends can be read") {
             Message::Request(request) => self.on_request(way, request, now, chance, effects),
-            Message::Response(response) => self.on_response(response, now, effects),
+            Message::Response(response) => self.on_response(response, effects),
         }
     }
 
@@ -344,7 +339,7 @@ impl SipSide {
         self.served.insert(branch.clone(), served);
         if let Some(person) = self.people.get_mut(&who) {
             let tcp = matches!(way, Way::Tcp(_));
-            person.inbox.push_back(Got::Request { at: now.mono, branch: branch.clone(), request, tcp });
+            person.inbox.push_back(Got::Request { branch: branch.clone(), request, tcp });
         }
         if let Some((mut response, wait)) = plan {
             response.ensure_to_tag("phone");
@@ -353,7 +348,7 @@ impl SipSide {
         }
     }
 
-    fn on_response(&mut self, response: Response, now: Now, effects: &mut Vec<Effect>) {
+    fn on_response(&mut self, response: Response, effects: &mut Vec<Effect>) {
         if !response.status.is_final() {
             return;
         }
@@ -361,7 +356,7 @@ impl SipSide {
         if let Some(asked) = self.asked.remove(&branch) {
             let who = asked.who.clone();
             self.settled.insert(branch.clone(), Asked { answer: response.status.code(), ..asked });
-            let got = Got::Response { at: now.mono, branch: branch.clone(), response: response.clone() };
+            let got = Got::Response { response: response.clone() };
             self.person(&who).inbox.push_back(got);
         } else if let Some(asked) = self.settled.get_mut(&branch) {
             assert_eq!(asked.answer, response.status.code(), "the final response changed between its copies");

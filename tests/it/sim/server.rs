@@ -17,24 +17,19 @@ pub(crate) struct XmppServer {
     /// Its own domains, and those it reaches by federation.
     domains: BTreeSet<String>,
     components: Vec<(BareJid, String)>,
-    users: BTreeMap<String, VecDeque<Received>>,
+    users: BTreeMap<String, VecDeque<Stanza>>,
     streams: BTreeMap<PipeId, Stream>,
     /// What was read and not yet routed, with the time until which it waits.
     read: VecDeque<(Duration, Stanza)>,
-    pub(crate) mood: Mood,
+    mood: Mood,
+    /// What came while it was [`Mood::Stuck`].
+    unread: Vec<(PipeId, Vec<u8>)>,
     /// What a message to a user that does not exist is answered with.
     pub(crate) unknown: Condition,
     up: bool,
     connections: u64,
     /// Errors that came for nobody the server knows, which have to end here.
     pub(crate) dropped: u64,
-}
-
-/// What a user's client got.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    pub(crate) at: Duration,
-    pub(crate) stanza: Stanza,
 }
 
 /// How a server behaves.
@@ -64,6 +59,7 @@ impl XmppServer {
             streams: BTreeMap::new(),
             read: VecDeque::new(),
             mood: Mood::Prompt,
+            unread: Vec::new(),
             unknown: Condition::ServiceUnavailable,
             up: true,
             connections: 0,
@@ -81,11 +77,11 @@ impl XmppServer {
     }
 
     /// What came for `user` and was not looked at yet.
-    pub(crate) fn inbox(&mut self, user: &str) -> &mut VecDeque<Received> {
+    pub(crate) fn inbox(&mut self, user: &str) -> &mut VecDeque<Stanza> {
         self.users.get_mut(user).expect("the user was added before")
     }
 
-    pub(crate) fn inboxes(&mut self) -> impl Iterator<Item = (&String, &mut VecDeque<Received>)> {
+    pub(crate) fn inboxes(&mut self) -> impl Iterator<Item = (&String, &mut VecDeque<Stanza>)> {
         self.users.iter_mut()
     }
 
@@ -93,11 +89,20 @@ impl XmppServer {
         self.up
     }
 
-    /// Takes connections, or not; what is open is the world's to cut.
-    pub(crate) fn set_up(&mut self, up: bool) {
-        self.up = up;
-        if !up {
-            self.read.clear();
+    pub(crate) fn start(&mut self) {
+        self.up = true;
+    }
+
+    /// Takes no connections any more, and forgets what it has read: gives that back. What is open is the world's to cut.
+    pub(crate) fn stop(&mut self) -> Vec<Stanza> {
+        self.up = false;
+        self.read.drain(..).map(|(_, stanza)| stanza).collect()
+    }
+
+    pub(crate) fn set_mood(&mut self, mood: Mood, now: Now, effects: &mut Vec<Effect>) {
+        self.mood = mood;
+        for (pipe, bytes) in std::mem::take(&mut self.unread) {
+            self.on_bytes(pipe, &bytes, now, effects);
         }
     }
 
@@ -112,10 +117,12 @@ impl XmppServer {
 
     pub(crate) fn on_closed(&mut self, pipe: PipeId) {
         self.streams.remove(&pipe);
+        self.unread.retain(|(other, _)| *other != pipe);
     }
 
     pub(crate) fn on_bytes(&mut self, pipe: PipeId, bytes: &[u8], now: Now, effects: &mut Vec<Effect>) {
         if self.mood == Mood::Stuck {
+            self.unread.push((pipe, bytes.to_vec()));
             return;
         }
         let Some(stream) = self.streams.get_mut(&pipe) else { return };
@@ -184,7 +191,7 @@ impl XmppServer {
         } else if to.local().is_none() {
             self.answer(&stanza, now, effects);
         } else if let Some(inbox) = self.users.get_mut(to.bare()) {
-            inbox.push_back(Received { at: now.mono, stanza });
+            inbox.push_back(stanza);
         } else {
             self.bounce(&stanza, StanzaError::new(self.unknown.clone()), now, effects);
         }

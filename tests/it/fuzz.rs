@@ -1,0 +1,123 @@
+//! The targets of `tests/fuzz` on mutated messages: what a toolchain without a fuzzer can do. `FUZZ_CASES` says how many
+//! each (256 unless told; 100000 take about as long as a minute of `tests/fuzz/run`).
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::torture::{CORPORA, bytes, files};
+
+fn cases() -> u32 {
+    std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
+}
+
+fn seeds(folder: &str, extension: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the seeds are there")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|other| other == extension))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).expect("a seed can be read")).collect()
+}
+
+fn torture() -> Vec<Vec<u8>> {
+    files(&CORPORA).iter().map(|file| bytes(file)).collect()
+}
+
+/// Lines of the stories in which `mark` occurs, from there on.
+fn from_stories(mark: &str) -> Vec<Vec<u8>> {
+    let stories = seeds("scenarios", "scn");
+    let lines = stories.iter().flat_map(|story| story.split(|byte| *byte == b'\n'));
+    let texts = lines.filter_map(|line| std::str::from_utf8(line).ok());
+    texts.filter_map(|line| line.find(mark).map(|at| line.as_bytes()[at..].to_vec())).collect()
+}
+
+/// One of `seeds` with some of its bytes replaced, removed, repeated, or joined to those of another.
+fn mutated(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let one = prop::sample::select(seeds);
+    let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..6u8, any::<u8>());
+    (one.clone(), one, prop::collection::vec(edit, 0..6)).prop_map(|(mut bytes, other, edits)| {
+        for (at, to, kind, byte) in edits {
+            if bytes.is_empty() {
+                bytes.push(byte);
+            }
+            let (at, to) = (at.index(bytes.len()), to.index(bytes.len()));
+            let range = at.min(to)..at.max(to);
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => drop(bytes.drain(range)),
+                3 => drop(bytes.splice(at..at, bytes[range].to_vec())),
+                4 => bytes.truncate(at),
+                _ => bytes.extend_from_slice(&other[to.min(other.len())..]),
+            }
+            bytes.truncate(16 * 1024);
+        }
+        bytes
+    })
+}
+
+fn run(seeds: Vec<Vec<u8>>, target: fn(&[u8])) {
+    seeds.iter().for_each(|seed| target(seed));
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&mutated(seeds), |bytes| {
+        target(&bytes);
+        Ok(())
+    });
+    if let Err(found) = outcome {
+        panic!("{found}");
+    }
+}
+
+#[test]
+fn xml_holds_for_any_bytes() {
+    let mut all = seeds("xml", "xml");
+    // The largest are for the limits, which they have tests of their own for.
+    all.retain(|seed| seed.len() < 16 * 1024);
+    all.extend(from_stories("<message"));
+    run(all, targets::xml);
+}
+
+#[test]
+fn sip_holds_for_any_bytes() {
+    run(torture(), targets::sip);
+}
+
+#[test]
+fn bodies_hold_for_any_bytes() {
+    let cpim = "From: \"A \\\"B\\\"\" <im:a@b.example>\r\nTo: <im:c@d.example>\r\nNS: X <urn:x>\r\nX.H: v\r\nSubject:;lang=de Hallo\r\n\r\n\
+        Content-type: text/plain; charset=utf-8\r\n\r\nHi";
+    let html = "<html><body><p>Fair <b>saint</b> &amp; &#x41;</p><ul><li>one</ul><script>x</script></body></html>";
+    let parts = "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGk=\r\n--b--\r\n";
+    let typing = "<isComposing xmlns='urn:ietf:params:xml:ns:im-iscomposing'><state>active</state><refresh>60</refresh></isComposing>";
+    run([cpim, html, parts, typing].map(|text| text.as_bytes().to_vec()).to_vec(), targets::body);
+}
+
+#[test]
+fn addresses_hold_for_any_bytes() {
+    let mut all = from_stories("sip:");
+    all.extend(
+        [
+            "juliet@xmpp.example/balcony",
+            "a\\2fb@sip.example",
+            "d'artagnan*remote.example@gw.example",
+            "müller@bücher.example",
+        ]
+        .map(|text| text.as_bytes().to_vec()),
+    );
+    run(all, targets::address);
+}
+
+#[test]
+fn a_gateway_holds_for_any_bytes() {
+    let mut all = torture();
+    all.extend(from_stories("<message"));
+    all.extend(from_stories("<iq"));
+    run(all, targets::gateway);
+}
