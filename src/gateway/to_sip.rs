@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::lines::{Entered, Pair};
-use super::recent::Recent;
+use super::recent::Print;
 use super::stats::ToSip;
 use super::{Gateway, Link, LookupId, Output, Size, limits};
 use crate::mapping::message::Outgoing;
@@ -34,6 +34,8 @@ pub(super) struct Sender {
     id: Option<String>,
     /// A typing state: nobody wants to hear that it did not arrive.
     quiet: bool,
+    /// What a repetition would be known by.
+    print: Option<Print>,
 }
 
 /// A message in a line.
@@ -78,25 +80,28 @@ impl Gateway {
             return;
         }
         self.letter_count += 1;
-        let mut sender = Sender { number: self.letter_count, link, from, to, id: message.id.clone(), quiet: false };
+        let mut sender =
+            Sender { number: self.letter_count, link, from, to, id: message.id.clone(), quiet: false, print: None };
         if self.draining {
             self.refuse(&sender, &Failure::because(Reason::Overloaded, "the gateway is being stopped"), ToSip::Full);
             return;
         }
         let translated = self.mapping.xmpp_to_message(&message);
+        let print = print(&message);
         match translated {
             Err(failure) => self.refuse(&sender, &failure, ToSip::Rejected),
             Ok(None) => self.stats.to_sip(ToSip::Nothing),
-            Ok(Some(_)) if is_repeated(&mut self.recent, &message, now) => {
+            Ok(Some(_)) if print.is_some_and(|print| self.recent.seen(print, now)) => {
                 tracing::debug!(message = %sender, "a repeated stanza is not sent again");
                 self.stats.to_sip(ToSip::Repeated);
             }
             Ok(Some(message)) => {
                 sender.quiet = matches!(message.content, Content::Composing(_));
-                if sender.quiet && self.no_typing.knows(&sender.to.bare(), now) {
+                if sender.quiet && self.no_typing.knows(Print::of(&sender.to.bare()), now) {
                     self.stats.to_sip(ToSip::Nothing);
                     return;
                 }
+                sender.print = print;
                 self.enter(Letter { message, sender, since: now.mono }, now);
             }
         }
@@ -231,7 +236,7 @@ impl Gateway {
             }
             Some(failure) => {
                 if pending.sender.quiet && response.status == Status::UNSUPPORTED_MEDIA_TYPE {
-                    self.no_typing.seen(&pending.sender.to.bare(), now);
+                    self.no_typing.seen(Print::of(&pending.sender.to.bare()), now);
                 }
                 self.refuse(&pending.sender, &failure, ToSip::Refused);
             }
@@ -284,6 +289,9 @@ impl Gateway {
     fn refuse(&mut self, sender: &Sender, failure: &Failure, outcome: ToSip) {
         let outcome = if sender.quiet { ToSip::Nothing } else { outcome };
         self.stats.to_sip(outcome);
+        if let Some(print) = sender.print {
+            self.recent.forget(print);
+        }
         tracing::debug!(message = %sender, reason = ?failure.reason, ?outcome, "message from XMPP not delivered");
         if sender.quiet {
             return;
@@ -308,12 +316,13 @@ impl std::fmt::Display for Sender {
     }
 }
 
-fn is_repeated(recent: &mut Recent, message: &Message, now: Now) -> bool {
-    let Some(id) = &message.id else { return false };
+/// A message without `id` cannot be told from another with the same words.
+fn print(message: &Message) -> Option<Print> {
+    let id = message.id.as_ref()?;
     let bodies: Vec<_> = message.bodies().collect();
     let from = message.from.as_ref().map(Jid::as_str);
     let to = message.to.as_ref().map(Jid::as_str);
-    recent.seen(&(from, to, id, bodies), now)
+    Some(Print::of(&(from, to, id, bodies)))
 }
 
 fn too_large() -> Failure {
