@@ -11,7 +11,8 @@
 //! references, no compact names, no folding, `first.last@host` misread, comma lists unsplit, unknown methods refused,
 //! Content-Length ignored, bodies that are not UTF-8 damaged on output, line breaks inside a header let through. So it
 //! reads and writes nothing that crosses the wire. Its list of statuses is an enum without reason phrases and its list
-//! of methods is closed, so they cannot serve either. Its digest values are right and are what it is kept for.
+//! of methods is closed, so they cannot serve either. Its digest values are right; stox answers no challenge yet, so it
+//! does not depend on rsip yet either.
 //! `sipx-sip`, which reads 128 of the 129, is the oracle of a differential test.
 
 pub mod endpoint;
