@@ -65,7 +65,12 @@ impl Shard {
             {
                 inputs.extend(batch);
             }
+            let full = inputs.len() >= STEP_INPUTS;
             self.step(&mut inputs);
+            if full {
+                // What it left on the links and connections is written before there is more of it.
+                tokio::task::yield_now().await;
+            }
             if Instant::now() >= publish {
                 self.publish();
                 publish = Instant::now() + PUBLISH;

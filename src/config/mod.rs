@@ -319,7 +319,7 @@ pub struct Limits {
     pub tcp_connections_per_source: usize,
     /// A TCP connection without traffic for so long is closed.
     pub tcp_idle: Duration,
-    /// A peer that has begun a SIP message must finish it within this time.
+    /// A peer that has begun a SIP message must finish it within this time; one that is being written to must read.
     pub tcp_stall: Duration,
     /// Bytes that may wait for a SIP peer that does not read.
     pub tcp_output: usize,

@@ -21,8 +21,9 @@ use super::{Clock, ToShard, undelivered};
 use crate::sip::endpoint::{Origin, Undelivered};
 use connection::{Connection, Outgoing};
 
-/// Messages that may wait for one connection; the bound on bytes counts besides.
-const CONNECTION_QUEUE: usize = 1_024;
+/// Messages that may wait for one connection: more than `tcp_output` holds of the smallest, so that it is the bytes that
+/// bound. An answer that finds no room is lost, because over TCP nobody asks again.
+const CONNECTION_QUEUE: usize = 65_536;
 
 /// What bounds the connections.
 #[derive(Clone, Copy, Debug)]

@@ -87,7 +87,8 @@ impl Udp {
                 return;
             }
             let mut batch: Batch = Vec::new();
-            while batch.len() < BATCH {
+            // What is dropped counts too: a flood of it must not keep this task from letting others run.
+            for _ in 0..BATCH {
                 match self.socket.try_recv_from(&mut buffer) {
                     Ok((length, remote)) => batch.extend(self.take(intake, &buffer[..length], remote)),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

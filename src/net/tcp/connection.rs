@@ -41,6 +41,8 @@ pub(super) struct Connection {
     /// When anything last passed, and since when a message has been incomplete.
     active: Duration,
     partial: Option<Duration>,
+    /// Since when the peer has taken nothing of what waits for it.
+    blocked: Option<Duration>,
     closing: bool,
 }
 
@@ -66,6 +68,7 @@ impl Connection {
             queued,
             active: Duration::ZERO,
             partial: None,
+            blocked: None,
             closing: false,
         }
     }
@@ -82,8 +85,7 @@ impl Connection {
             if self.closing && self.batch.is_empty() && self.output.is_empty() {
                 break;
             }
-            let idle = self.active + self.limits.idle;
-            let deadline = self.partial.map_or(idle, |since| since + self.limits.stall).min(idle);
+            let deadline = self.deadline(clock);
             tokio::select! {
                 biased;
                 permit = shard.reserve(), if !self.batch.is_empty() => match permit {
@@ -99,13 +101,14 @@ impl Connection {
                     Some(message) => self.queue(message),
                     None => self.closing = true,
                 },
-                ready = self.socket.readable(), if self.batch.is_empty() && !self.closing => {
+                ready = self.socket.readable(), if self.wants_input() => {
                     if ready.is_err() || self.read(intake, clock).is_err() {
                         break;
                     }
                 }
                 () = tokio::time::sleep_until(clock.instant(deadline)) => {
-                    debug!(remote = %self.flow.remote, stalled = self.partial.is_some(), "SIP connection closed: too long silent");
+                    let (partial, blocked) = (self.partial.is_some(), self.blocked.is_some());
+                    debug!(remote = %self.flow.remote, partial, blocked, "SIP connection closed: too long silent");
                     break;
                 }
             }
@@ -115,6 +118,18 @@ impl Connection {
         if !self.batch.is_empty() {
             let _ = shard.send(self.batch).await;
         }
+    }
+
+    /// When the peer has been silent, in the middle of a message or deaf for too long.
+    fn deadline(&mut self, clock: Clock) -> Duration {
+        self.blocked = if self.output.is_empty() { None } else { self.blocked.or(Some(clock.now().mono)) };
+        let stalled = [self.partial, self.blocked].into_iter().flatten().map(|since| since + self.limits.stall);
+        stalled.chain([self.active + self.limits.idle]).min().unwrap_or(self.active)
+    }
+
+    /// A peer that asks without reading the answers is heard again when it has read some.
+    fn wants_input(&self) -> bool {
+        self.batch.is_empty() && !self.closing && self.output.len() - self.written < self.limits.output
     }
 
     fn queue(&mut self, message: Outgoing) {
@@ -168,6 +183,7 @@ impl Connection {
                 Ok(length) => {
                     self.written += length;
                     self.active = clock.now().mono;
+                    self.blocked = None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
