@@ -9,4 +9,5 @@ mod identity;
 mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
 mod rig;
+mod sip_flood;
 mod sip_malformed;

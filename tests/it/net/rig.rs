@@ -48,8 +48,8 @@ pub(crate) struct Setup<'t> {
     pub(crate) domain: &'t str,
     /// More sections.
     pub(crate) more: &'t str,
-    /// The transport to the phone: "udp" unless said.
-    pub(crate) phone: Option<&'t str>,
+    /// The next hop, if it is not the phone.
+    pub(crate) next_hop: Option<&'t str>,
 }
 
 impl Stox {
@@ -62,14 +62,14 @@ impl Stox {
         let folder = std::env::temp_dir().join(format!("stox-net-{ip}"));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("stox.toml");
-        let Setup { component, sip: more_sip, domain, more, phone: transport } = setup;
-        let transport = transport.unwrap_or("udp");
+        let Setup { component, sip: more_sip, domain, more, next_hop } = setup;
+        let next_hop = next_hop.map_or_else(|| format!("sip:{phone};transport=udp"), str::to_owned);
         let text = format!(
             "[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"{server}\"\nsecret = \"{SECRET}\"\n{component}\n\
              [sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n{more_sip}\n\
              [admin]\nlisten = \"{admin}\"\n\
              [[domain]]\nhome = \"sip\"\nxmpp = \"sip.example\"\nsip = \"pbx.example\"\n\
-             next_hop = \"sip:{phone};transport={transport}\"\n{domain}\n\
+             next_hop = \"{next_hop}\"\n{domain}\n\
              [[domain]]\nhome = \"xmpp\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n{more}\n"
         );
         std::fs::write(&file, text).unwrap();
@@ -221,12 +221,33 @@ impl World {
     /// One message each way still crosses, whatever happened before.
     pub(crate) fn assert_it_works(&mut self) {
         self.assert_sip_to_xmpp_works();
-        self.server.send(
-            "<message from='juliet@xmpp.example/balcony' to='romeo@sip.example' id='good-1'><body>good</body></message>",
-        );
-        let request = self.phone.read_message("good");
+        let text = format!("good {};", unique());
+        self.server.send(&format!(
+            "<message from='juliet@xmpp.example/balcony' to='romeo@sip.example' id='{text}'><body>{text}</body></message>"
+        ));
+        let request = self.phone.read_message(&text);
         self.phone.answer(&request, self.stox.sip, 200, "OK");
         self.stox.assert_alive();
+    }
+
+    /// The same, where the first datagram may be lost: it is repeated as phones do.
+    pub(crate) fn retry_sip_to_xmpp(&mut self) {
+        let sent = message("romeo", "juliet", "one of many");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.phone.send(self.stox.sip, &sent);
+            let again = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < again {
+                self.server.answer_a_ping_that_is_here();
+                match self.phone.receive(LOOK_AGAIN) {
+                    Some(text) if text.contains(call_id(&sent)) => {
+                        return assert!(text.starts_with("SIP/2.0 20"), "{text}");
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            assert!(Instant::now() < until, "no response at all");
+        }
     }
 
     /// A message from SIP to XMPP still crosses and is answered 200.
@@ -235,7 +256,8 @@ impl World {
         let sent = message("romeo", "juliet", &text);
         self.phone.send(self.stox.sip, &sent);
         let answer = self.answer_pings_until_answered(call_id(&sent));
-        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        // 202: it took this slow a server, or this busy a machine, more than a second to confirm.
+        assert!(answer.starts_with("SIP/2.0 200 ") || answer.starts_with("SIP/2.0 202 "), "{answer}");
     }
 }
 

@@ -145,6 +145,23 @@ impl Line {
         Self { socket: connect(stox.sip), held: Vec::new() }
     }
 
+    /// From an address of its own.
+    pub(crate) fn from(local: SocketAddr, stox: &Stox) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&local.into()).unwrap();
+        socket.connect(&stox.sip.into()).unwrap();
+        Self::of(socket.into())
+    }
+
+    /// Whether the other end has closed it.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        match self.socket.read(&mut [0; 16]) {
+            Ok(length) => length == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+
     pub(crate) fn of(socket: TcpStream) -> Self {
         Self { socket, held: Vec::new() }
     }
@@ -156,6 +173,20 @@ impl Line {
     /// Sends as much as is taken; `false` if the connection ended.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).is_ok()
+    }
+
+    /// Sends the same again and again, whether it is taken or not, until the other end closes; how many bytes were
+    /// taken.
+    pub(crate) fn press_until_closed(mut self, bytes: &[u8]) -> usize {
+        self.socket.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut sent = 0;
+        loop {
+            match self.socket.write(&bytes[sent % bytes.len()..]) {
+                Ok(length) => sent += length,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(_) => return sent,
+            }
+        }
     }
 
     /// The head of the next message.
