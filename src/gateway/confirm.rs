@@ -7,20 +7,24 @@
 //! out, what comes meanwhile shares the next.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::limits::LATE;
+use crate::time::Now;
 
 /// Pings that may be unanswered at once for one server on one link. With more, a message that has just missed one would
 /// be confirmed earlier, by less than a round trip, at the cost of a ping for nearly each message.
 const PINGS_OUT: usize = 1;
 
-/// Pings in a row that a server may leave unanswered before nothing is expected of it any more. What it was sent is
-/// then given up, so that a server that never answers costs three pings a message and no memory.
-const UNANSWERED: u32 = 3;
+/// How often the time between two pings about the same stanzas doubles: from a second to a minute, so that a server that
+/// never answers costs seven pings a message.
+const DOUBLINGS: u32 = 6;
 
 /// A message on its way to XMPP, as the caller knows it.
 pub(super) type RelayId = u64;
 
 /// The server whose answer confirms: link number and domain.
-type Server = (usize, String);
+pub(super) type Server = (usize, String);
 
 /// A ping to send now.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +32,15 @@ pub(super) struct Ping {
     pub(super) link: usize,
     pub(super) domain: String,
     pub(super) id: String,
+}
+
+/// What follows from a ping that was given up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// The server to be asked again, and after how many times the patience that a ping has.
+    pub(super) again: Option<(Server, u32)>,
+    /// What nobody is asked about any more, because the server has said nothing for [`LATE`].
+    pub(super) given_up: Vec<RelayId>,
 }
 
 /// The stanzas sent and not yet confirmed, by server, in the order of sending.
@@ -45,7 +58,12 @@ struct Unconfirmed {
     last: u64,
     pinged: u64,
     pings_out: usize,
+    /// Pings that were given up since anything was heard.
     unanswered: u32,
+    /// When the first of them was.
+    silent_since: Option<Duration>,
+    /// Whether it will be asked again.
+    again: bool,
     /// Whether it is in `changed`.
     changed: bool,
 }
@@ -68,7 +86,10 @@ impl Confirmations {
         for server in self.changed.drain(..) {
             let Some(unconfirmed) = self.servers.get_mut(&server) else { continue };
             unconfirmed.changed = false;
-            if unconfirmed.pinged == unconfirmed.last || unconfirmed.pings_out >= PINGS_OUT {
+            if unconfirmed.sent.is_empty()
+                || unconfirmed.pinged == unconfirmed.last
+                || unconfirmed.pings_out >= PINGS_OUT
+            {
                 continue;
             }
             unconfirmed.pinged = unconfirmed.last;
@@ -87,27 +108,38 @@ impl Confirmations {
         let (server, upto) = self.pings.remove(ping)?;
         let unconfirmed = self.servers.get_mut(&server)?;
         unconfirmed.unanswered = 0;
+        unconfirmed.silent_since = None;
         let confirmed = unconfirmed.take(upto);
         self.next_may_go(server);
         Some(confirmed)
     }
 
-    /// A ping will not be answered any more, as far as anybody waits; the next one may go. What is given up with it because
-    /// its server seems never to answer.
-    pub(super) fn forget_ping(&mut self, ping: &str) -> Vec<RelayId> {
-        let Some((server, upto)) = self.pings.remove(ping) else { return Vec::new() };
-        let Some(unconfirmed) = self.servers.get_mut(&server) else { return Vec::new() };
-        unconfirmed.unanswered += 1;
-        let mut given_up = Vec::new();
-        if unconfirmed.unanswered < UNANSWERED {
-            // What it would have confirmed is asked for again by the next ping.
-            unconfirmed.pinged = 0;
-        } else {
+    /// A ping will not be answered any more, as far as anybody waits; what comes after it may be asked about.
+    pub(super) fn forget_ping(&mut self, ping: &str, now: Now) -> Forgotten {
+        let Some((server, upto)) = self.pings.remove(ping) else { return Forgotten::default() };
+        let Some(unconfirmed) = self.servers.get_mut(&server) else { return Forgotten::default() };
+        let mut forgotten = Forgotten::default();
+        let silent_since = *unconfirmed.silent_since.get_or_insert(now.mono);
+        if now.mono.saturating_sub(silent_since) >= LATE {
             unconfirmed.unanswered = 0;
-            given_up = unconfirmed.take(upto);
+            unconfirmed.silent_since = None;
+            forgotten.given_up = unconfirmed.take(upto);
+        } else if !std::mem::replace(&mut unconfirmed.again, true) {
+            unconfirmed.unanswered += 1;
+            forgotten.again = Some((server.clone(), 1 << unconfirmed.unanswered.min(DOUBLINGS)));
         }
         self.next_may_go(server);
-        given_up
+        forgotten
+    }
+
+    /// Asks once more about what nobody has confirmed.
+    pub(super) fn ask_again(&mut self, server: &Server) {
+        let Some(unconfirmed) = self.servers.get_mut(server) else { return };
+        unconfirmed.again = false;
+        unconfirmed.pinged = 0;
+        if !std::mem::replace(&mut unconfirmed.changed, true) {
+            self.changed.push(server.clone());
+        }
     }
 
     fn next_may_go(&mut self, server: Server) {
@@ -156,6 +188,10 @@ mod tests {
             n += 1;
             format!("p{n}")
         }
+    }
+
+    fn at(second: u64) -> Now {
+        Now::at(Duration::from_secs(second))
     }
 
     fn due(confirmations: &mut Confirmations, ids: &mut impl FnMut() -> String) -> Vec<String> {
@@ -212,12 +248,18 @@ mod tests {
     #[test]
     fn a_forgotten_ping_does_not_keep_the_next_one_back() {
         let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        let slow = (0, "slow.example".to_owned());
         confirmations.sent(0, "slow.example", 1);
         assert_eq!(due(&mut confirmations, &mut ids), ["p1"]);
-        confirmations.forget_ping("p1");
+        assert_eq!(confirmations.forget_ping("p1", at(1)).again, Some((slow.clone(), 2)));
+        assert_eq!(due(&mut confirmations, &mut ids), [""; 0]);
+        confirmations.sent(0, "slow.example", 2);
         assert_eq!(due(&mut confirmations, &mut ids), ["p2"]);
         assert_eq!(confirmations.answered(0, "slow.example", "p1"), None);
-        assert_eq!(confirmations.answered(0, "slow.example", "p2"), Some(vec![1]));
+        assert_eq!(confirmations.answered(0, "slow.example", "p2"), Some(vec![1, 2]));
+        confirmations.ask_again(&slow);
+        assert_eq!(due(&mut confirmations, &mut ids), [""; 0]);
+        assert!(confirmations.servers.is_empty());
     }
 
     #[test]
@@ -226,17 +268,36 @@ mod tests {
         for relay in 0..10 {
             confirmations.sent(0, "mute.example", relay);
         }
-        for ping in ["p1", "p2"] {
-            assert_eq!(due(&mut confirmations, &mut ids), [ping]);
-            assert_eq!(confirmations.forget_ping(ping), []);
+        let (mut asked, mut given_up, mut again) = (0, Vec::new(), None);
+        for second in 1..1_000 {
+            for ping in due(&mut confirmations, &mut ids) {
+                asked += 1;
+                let forgotten = confirmations.forget_ping(&ping, at(second));
+                again = forgotten.again.map(|(server, times)| (server, second + u64::from(times)));
+                given_up.extend(forgotten.given_up);
+            }
+            if let Some((server, _)) = again.take_if(|(_, when)| *when <= second) {
+                confirmations.ask_again(&server);
+            }
         }
-        assert_eq!(due(&mut confirmations, &mut ids), ["p3"]);
-        confirmations.sent(0, "mute.example", 10);
-        assert_eq!(confirmations.forget_ping("p3"), (0..10).collect::<Vec<_>>());
-        assert_eq!(due(&mut confirmations, &mut ids), ["p4"]);
-        assert_eq!(confirmations.answered(0, "mute.example", "p4"), Some(vec![10]));
-        assert_eq!(due(&mut confirmations, &mut ids), [""; 0]);
+        assert_eq!((asked, given_up), (7, (0..10).collect()));
         assert!(confirmations.servers.is_empty() && confirmations.pings.is_empty() && confirmations.changed.is_empty());
+    }
+
+    #[test]
+    fn what_a_hanging_link_has_swallowed_is_known_when_it_breaks() {
+        let (mut confirmations, mut ids) = (Confirmations::default(), ids());
+        confirmations.sent(0, "mute.example", 1);
+        let ping = due(&mut confirmations, &mut ids).remove(0);
+        confirmations.forget_ping(&ping, at(1));
+        // More is sent every second, so pings go as often.
+        for second in 2..80 {
+            confirmations.sent(0, "mute.example", second);
+            for ping in due(&mut confirmations, &mut ids) {
+                assert_eq!(confirmations.forget_ping(&ping, at(second)).given_up, []);
+            }
+        }
+        assert_eq!(confirmations.link_down(0), (1..80).collect::<Vec<_>>());
     }
 
     #[test]

@@ -10,8 +10,10 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// second. About 500 bytes each.
 pub(super) const HELD_ERRORS: usize = 10_000;
 
-/// How long a message that was answered 202 is remembered, so that a late error can be counted as one.
-pub(super) const LATE: Duration = Duration::from_secs(60);
+/// How long a message that was answered 202, or an error that was told, is remembered while its server does not confirm
+/// it, so that a late error can be counted as one and a loss is seen: longer than it takes to find out that a stream is
+/// dead (`ping_every` and `ping_timeout`, 80 s).
+pub(super) const LATE: Duration = Duration::from_secs(120);
 
 /// What the sender of a message is asked to wait when an XMPP link is down, seconds: the first reconnections come
 /// within it.

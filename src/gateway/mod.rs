@@ -35,7 +35,7 @@ pub mod trust;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,10 @@ pub struct Gateway {
     relays: HashMap<RelayId, to_xmpp::Relay>,
     relay_of: HashMap<String, RelayId>,
     relay_count: RelayId,
+    /// Relays that were told 202, oldest first; some may be gone already.
+    told: VecDeque<RelayId>,
+    /// Relays that were not.
+    open: usize,
     confirmations: Confirmations,
     /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
     outcomes: BTreeMap<RelayId, Stanza>,
@@ -102,6 +106,8 @@ enum Timer {
     Confirm(RelayId),
     /// `message.confirm_within` has passed for a ping.
     Ping(String),
+    /// A server that has not answered may be asked again.
+    AskAgain(confirm::Server),
     /// Nobody expects a late error for this message any more.
     Forget(RelayId),
     /// A link that was full may have room again.
@@ -124,6 +130,8 @@ impl Gateway {
             relays: HashMap::new(),
             relay_of: HashMap::new(),
             relay_count: 0,
+            told: VecDeque::new(),
+            open: 0,
             confirmations: Confirmations::default(),
             outcomes: BTreeMap::new(),
             lines,
@@ -183,7 +191,8 @@ impl Gateway {
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Confirm(relay) => self.on_unconfirmed(relay, now),
-                Timer::Ping(id) => self.on_ping_unanswered(&id),
+                Timer::Ping(id) => self.on_ping_unanswered(&id, now),
+                Timer::AskAgain(server) => self.confirmations.ask_again(&server),
                 Timer::Forget(relay) => self.forget(relay),
                 Timer::Offer(link) => self.offer_held(link),
             }
@@ -212,7 +221,7 @@ impl Gateway {
     /// Whether every message that was taken has had its outcome.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.lines.pending() == 0 && self.relays.values().all(to_xmpp::Relay::is_told)
+        self.lines.pending() == 0 && self.open == 0
     }
 
     /// The counters.
@@ -233,7 +242,6 @@ impl Gateway {
         };
         let counter = |name, help, value| Sample { name, help, counter: true, labels: Vec::new(), value };
         let held = self.links.iter().map(|link| link.held.len()).sum();
-        let unconfirmed = self.relays.values().filter(|relay| !relay.is_told()).count();
         let sip = self.endpoint.stats();
         let mut samples = self.stats.samples();
         samples.extend([
@@ -243,7 +251,7 @@ impl Gateway {
                 "Messages to SIP that wait behind another of their pair.",
                 self.lines.waiting(),
             ),
-            level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", unconfirmed),
+            level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", self.open),
             level("stox_errors_held", "Error stanzas that wait for their link.", held),
             level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),
             level("stox_sip_server_transactions", "SIP server transactions open.", sip.server_open),
@@ -301,13 +309,11 @@ impl Gateway {
     }
 
     fn on_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
-        match stanza {
-            Stanza::Message(message) if message.error().is_some() => {
-                self.on_outcome_unsent(link, Stanza::Message(message), now);
-            }
-            Stanza::Message(message) => self.on_message_unsent(&message, now),
+        match &stanza {
+            Stanza::Message(message) if message.error().is_none() => self.on_message_unsent(message, now),
+            Stanza::Message(_) | Stanza::Presence(_) => self.on_outcome_unsent(link, stanza, now),
             // A ping has a timer that lets the next one go; sending it again now would find the link as full as it is.
-            Stanza::Iq(_) | Stanza::Presence(_) => {}
+            Stanza::Iq(_) => {}
         }
     }
 

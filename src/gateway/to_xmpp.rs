@@ -23,17 +23,10 @@ use crate::xmpp::stanza::{Iq, Message, Stanza};
 #[derive(Debug)]
 pub(super) struct Relay {
     transaction: ServerId,
-    request: Request,
+    /// Without its body. `None`: 202 was said, so it is only remembered.
+    request: Option<Request>,
     id: String,
     to: Jid,
-    /// 202 was said, so it is only remembered.
-    told: bool,
-}
-
-impl Relay {
-    pub(super) fn is_told(&self) -> bool {
-        self.told
-    }
 }
 
 impl Gateway {
@@ -131,7 +124,7 @@ impl Gateway {
             self.deny(transaction, &request, &Failure::new(Reason::AddressUnknown), ToXmpp::Rejected, now);
             return;
         };
-        if !self.link_is_up(link) || self.relays.len() >= self.settings.messages_to_xmpp {
+        if !self.link_is_up(link) || self.open >= self.settings.messages_to_xmpp {
             self.deny(transaction, &request, &link_down(), ToXmpp::LinkDown, now);
             return;
         }
@@ -144,7 +137,8 @@ impl Gateway {
         // Only what an answer is made of: bodies would be most of the memory that waiting takes.
         let mut request = request;
         request.drop_body();
-        self.relays.insert(relay, Relay { transaction, request, id, to, told: false });
+        self.relays.insert(relay, Relay { transaction, request: Some(request), id, to });
+        self.open += 1;
         self.timers.set(now, self.settings.confirm_within, Timer::Confirm(relay));
         self.outputs.push(Output::Stanza(link, Stanza::Message(stanza)));
     }
@@ -169,12 +163,10 @@ impl Gateway {
         }
         for relay in self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default() {
             self.outcomes.remove(&relay);
-            let Some(Relay { transaction, request, told, .. }) = self.take_relay(relay) else { continue };
-            if !told {
-                tracing::debug!(message = %transaction, "message to XMPP confirmed");
-                self.stats.to_xmpp(ToXmpp::Delivered);
-                self.respond(transaction, request.response(Status::OK), now);
-            }
+            let Some(Relay { transaction, request: Some(request), .. }) = self.take_relay(relay) else { continue };
+            tracing::debug!(message = %transaction, "message to XMPP confirmed");
+            self.stats.to_xmpp(ToXmpp::Delivered);
+            self.respond(transaction, request.response(Status::OK), now);
         }
     }
 
@@ -187,7 +179,7 @@ impl Gateway {
             self.stats.late_errors += 1;
             return;
         };
-        if relay.told {
+        let Some(request) = relay.request else {
             self.stats.late_errors += 1;
             tracing::info!(
                 message = %relay.transaction,
@@ -196,34 +188,49 @@ impl Gateway {
                 "a message answered 202 was refused later"
             );
             return;
-        }
+        };
         let failure = self.mapping.stanza_error_to_failure(&error);
         let full = message.from.as_ref().is_some_and(|from| !from.is_bare());
         let home = message.to.as_ref().and_then(|to| self.mapping.domain_of_xmpp(to.domain()));
         let global = home.is_none_or(|domain| domain.global_failures);
-        let response = self.mapping.failure_to_status(&failure, full, global).to_response(&relay.request);
+        let response = self.mapping.failure_to_status(&failure, full, global).to_response(&request);
         tracing::debug!(message = %relay.transaction, status = response.status.code(), "message refused by XMPP");
         self.stats.to_xmpp(ToXmpp::Refused);
         self.respond(relay.transaction, response, now);
     }
 
     pub(super) fn on_unconfirmed(&mut self, id: RelayId, now: Now) {
-        let Some(relay) = self.relays.get_mut(&id).filter(|relay| !relay.told) else { return };
-        relay.told = true;
-        let (transaction, response) = (relay.transaction, relay.request.response(Status::ACCEPTED));
+        let Some(relay) = self.relays.get_mut(&id) else { return };
+        let Some(request) = relay.request.take() else { return };
+        let (transaction, response) = (relay.transaction, request.response(Status::ACCEPTED));
+        self.open -= 1;
+        self.told.push_back(id);
         tracing::debug!(message = %transaction, "message to XMPP not confirmed in time");
         self.stats.to_xmpp(ToXmpp::Unconfirmed);
         self.timers.set(now, limits::LATE, Timer::Forget(id));
         self.respond(transaction, response, now);
+        // What is only remembered takes no room from what is open, and has as much of its own.
+        if self.told.len() > self.settings.messages_to_xmpp
+            && let Some(oldest) = self.told.front().copied()
+        {
+            self.forget(oldest);
+        }
     }
 
     pub(super) fn forget(&mut self, id: RelayId) {
+        while self.told.front().is_some_and(|told| *told <= id) {
+            self.told.pop_front();
+        }
         self.take_relay(id);
     }
 
     /// Nobody waits for the answer to this ping any more.
-    pub(super) fn on_ping_unanswered(&mut self, id: &str) {
-        for given_up in self.confirmations.forget_ping(id) {
+    pub(super) fn on_ping_unanswered(&mut self, id: &str, now: Now) {
+        let forgotten = self.confirmations.forget_ping(id, now);
+        if let Some((server, times)) = forgotten.again {
+            self.timers.set_at(now.mono + self.settings.confirm_within * times, Timer::AskAgain(server));
+        }
+        for given_up in forgotten.given_up {
             self.outcomes.remove(&given_up);
         }
     }
@@ -250,22 +257,23 @@ impl Gateway {
     pub(super) fn give_up_to_xmpp(&mut self, now: Now) {
         let failure = Failure::because(Reason::ServerTimeout, "the gateway was stopped before XMPP confirmed");
         for id in self.relays.keys().copied().collect::<Vec<_>>() {
-            let Some(relay) = self.take_relay(id).filter(|relay| !relay.told) else { continue };
-            self.deny(relay.transaction, &relay.request, &failure, ToXmpp::LinkDown, now);
+            let Some(Relay { transaction, request: Some(request), .. }) = self.take_relay(id) else { continue };
+            self.deny(transaction, &request, &failure, ToXmpp::LinkDown, now);
         }
     }
 
     fn lose(&mut self, relay: Relay, now: Now) {
-        if relay.told {
+        if let Some(request) = relay.request {
+            self.deny(relay.transaction, &request, &link_down(), ToXmpp::LinkDown, now);
+        } else {
             self.stats.lost_after_202 += 1;
             tracing::warn!(message = %relay.transaction, id = relay.id, "a message answered 202 was on a link that broke; it may be lost");
-        } else {
-            self.deny(relay.transaction, &relay.request, &link_down(), ToXmpp::LinkDown, now);
         }
     }
 
     fn take_relay(&mut self, id: RelayId) -> Option<Relay> {
         let relay = self.relays.remove(&id)?;
+        self.open -= usize::from(relay.request.is_some());
         if self.relay_of.get(&relay.id) == Some(&id) {
             self.relay_of.remove(&relay.id);
         }
