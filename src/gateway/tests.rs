@@ -1,1 +1,7 @@
-//! Tests of the gateway: one step at a time, in virtual time.
+//! Tests of the gateway: one step at a time, in virtual time. What takes two sides to tell is in `tests/scenarios`.
+
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod to_sip;
+mod to_xmpp;
