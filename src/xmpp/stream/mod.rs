@@ -261,9 +261,9 @@ impl Stream {
         let to = header.root.attr("to");
         let found = match (&self.role, wrong) {
             (Role::Component { .. }, Some(kind)) => return self.fail(kind.into()),
-            (Role::Component { .. }, None) if id.is_empty() => {
-                return self.fail(StreamError::new(StreamErrorKind::BadFormat, "the stream header has no id"));
-            }
+            // Some servers open a stream only to say what is wrong (RFC 6120 section 4.9.1.2), and give it no id. Their
+            // error follows; anything else is refused by `on_piece`.
+            (Role::Component { .. }, None) if id.is_empty() => return,
             (Role::Component { secret, .. }, None) => Ok(digest(id, secret)),
             (Role::Server { components, id }, wrong) => {
                 let to = to.and_then(|to| BareJid::parse(to).ok());

@@ -76,6 +76,22 @@ fn closed_by(stream: &mut Stream) -> Option<StreamErrorKind> {
 }
 
 #[test]
+fn a_header_without_id_says_nothing_until_the_error_behind_it() {
+    let header = OPEN.replace(" id='1'", "");
+    let mut stream = component("secret");
+    output(&mut stream);
+    stream.receive(header.as_bytes(), at(0));
+    assert_eq!((output(&mut stream), events(&mut stream)), (String::new(), vec![]));
+    let error = "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+    stream.receive(error.as_bytes(), at(0));
+    assert_eq!(closed_by(&mut stream), Some(StreamErrorKind::HostUnknown));
+
+    let mut stream = component("secret");
+    stream.receive(format!("{header}<handshake/>").as_bytes(), at(0));
+    assert_eq!(closed_by(&mut stream), Some(StreamErrorKind::BadFormat));
+}
+
+#[test]
 fn the_handshake_is_that_of_the_xep() {
     let mut stream = component("test");
     assert_eq!(
