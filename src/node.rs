@@ -51,7 +51,7 @@ pub enum Error {
     #[error("the runtime could not be started")]
     Runtime(#[source] io::Error),
     /// A socket could not be bound.
-    #[error("cannot listen on {what}; is another program there?")]
+    #[error("cannot listen on {what}{}", remedy(.source))]
     Listen {
         /// The socket, as in the configuration.
         what: String,
@@ -70,6 +70,16 @@ pub enum Error {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
+}
+
+/// What may help when a socket cannot be bound.
+fn remedy(error: &io::Error) -> &'static str {
+    const REMEDIES: [(io::ErrorKind, &str); 3] = [
+        (io::ErrorKind::AddrInUse, " (another program is there)"),
+        (io::ErrorKind::AddrNotAvailable, " (this machine has no such address)"),
+        (io::ErrorKind::PermissionDenied, " (ports below 1024 need CAP_NET_BIND_SERVICE)"),
+    ];
+    REMEDIES.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, text)| text)
 }
 
 /// Runs the gateway until SIGTERM or SIGINT.
