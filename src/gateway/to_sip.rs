@@ -265,7 +265,11 @@ impl Gateway {
         let Some(pending) = self.pending.remove(&transaction) else { return };
         match cause {
             Cause::TooLarge => self.refuse(&pending.sender, &too_large(), ToSip::TooLarge),
-            Cause::NotSent(_) if pending.large => self.refuse(&pending.sender, &too_large(), ToSip::TooLarge),
+            Cause::NotSent(why) if pending.large => {
+                let text =
+                    format!("the message is too long for UDP, and the SIP server cannot be reached over TCP: {why}");
+                self.refuse(&pending.sender, &Failure::because(Reason::TooLarge, text), ToSip::TooLarge);
+            }
             Cause::NotSent(why) => {
                 let failure = Failure::because(Reason::Unreachable, format!("the SIP server cannot be reached: {why}"));
                 self.refuse(&pending.sender, &failure, ToSip::Unreachable);
