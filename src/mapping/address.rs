@@ -29,7 +29,7 @@ pub enum AddressError {
     #[error("sips: addresses are not translated (RFC 7247 section 8)")]
     Secure,
     /// A scheme that is none of sip, im, pres, or a number that no rule names.
-    #[error("{0}: addresses are mapped only where a table of the configuration names the number")]
+    #[error("{0}: addresses are mapped only where a table in a [[domain]] with home = \"xmpp\" names the number")]
     Scheme(String),
     /// Percent escapes that do not make UTF-8.
     #[error("the user part is not UTF-8 after decoding (RFC 7247 section 6.4 step 4)")]
