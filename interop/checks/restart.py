@@ -67,6 +67,7 @@ async def again(program):
 
 async def to_phone(w, program, within):
     ledger, talk = Ledger(), secrets.token_hex(4)
+    await w.benvolio.register()
 
     def update():
         new = numbers(w.benvolio.mail)

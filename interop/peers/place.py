@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -18,17 +19,32 @@ MONTAGUES = tuple(f"montague{n}" for n in range(20))
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 
 
+def claim(bases):
+    """The first of the bases that no other run holds, and the socket that holds it for this one. Its name is in Linux's
+    abstract namespace: it is gone when the process is."""
+    for base in bases:
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0stox-interop-{base}")
+            return base, holder
+        except OSError:
+            holder.close()
+    raise RuntimeError(f"ten runs hold the ports from {bases[0]} on already")
+
+
 class Place:
-    """A run directory, made anew, and twenty ports from INTEROP_PORT (35000) on."""
+    """Ports of its own, from INTEROP_PORT (35000) on or a few hundred further if another run has those, and a run
+    directory that is made anew."""
 
     def __init__(self, name):
-        base = int(os.environ.get("INTEROP_PORT", "35000"))
+        first = int(os.environ.get("INTEROP_PORT", "35000"))
+        base, self._claim = claim(range(first, first + 1000, 100))
         self.c2s, self.component, self.kamailio, self.stox, self.admin = range(base, base + 5)
         #: baresip listens for TLS on the port after its own.
         self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
         #: Romeo's phone takes its media ports from here on; nobody calls.
         self.media = base + 20
-        self.run = PROJECT / "target" / "interop" / name
+        self.run = PROJECT / "target" / "interop" / (name if base == first else f"{name}-{base}")
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)
 

@@ -21,6 +21,9 @@ class Program:
 
     async def start(self, *ports, within=20):
         """Starts it and returns when it accepts connections on every port of `ports`."""
+        for port in ports:
+            if await accepts(port):
+                raise RuntimeError(f"{self.name}: port {port} is taken by another program; set INTEROP_PORT")
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 "setpriv", "--pdeathsig", "TERM", "--", *self.argv,
