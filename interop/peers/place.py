@@ -33,11 +33,11 @@ def claim(bases):
 
 
 class Place:
-    """Ports of its own, from INTEROP_PORT (35000) on or a few hundred further if another run has those, and a run
-    directory that is made anew."""
+    """Ports of its own, from INTEROP_PORT (28000) on or a few hundred further if another run has those, and a run
+    directory that is made anew. Linux takes the ports of outgoing connections from 32768 on, so ours lie below."""
 
     def __init__(self, name):
-        first = int(os.environ.get("INTEROP_PORT", "35000"))
+        first = int(os.environ.get("INTEROP_PORT", "28000"))
         base, self._claim = claim(range(first, first + 1000, 100))
         self.c2s, self.component, self.kamailio, self.stox, self.admin = range(base, base + 5)
         #: baresip listens for TLS on the port after its own.
