@@ -19,10 +19,10 @@ use crate::xmpp::stream::{Cause, ComponentConfig, Event, Stream};
 const LINK_QUEUE: usize = 1_024;
 
 /// Bytes read from the server at once.
-const READ: usize = 64 * 1024;
+const READ: usize = 16 * 1024;
 
 /// Reads of what is left once nothing can be written: more than a kernel keeps for one connection.
-const READS_AFTER_THE_END: usize = 256;
+const READS_AFTER_THE_END: usize = 1_024;
 
 /// How one link is made.
 pub struct LinkSetup {
@@ -251,10 +251,23 @@ impl Carried {
                 (None, None) => task.clock.now().mono + Duration::from_secs(3_600),
             };
             tokio::select! {
+                // A server that never pauses must keep nobody from what stands above its input.
                 biased;
+                _ = task.stop.changed(), if !closing => {
+                    (sending, closing) = (false, true);
+                    // The shard has ended; these are its last words.
+                    while let Ok(stanzas) = task.stanzas.try_recv() {
+                        self.send(stanzas, task);
+                    }
+                    self.stream.close(None, task.clock.now());
+                }
                 permit = task.shard.reserve(), if !self.batch.is_empty() => match permit {
                     Ok(permit) => permit.send(std::mem::take(&mut self.batch)),
                     Err(_) => break,
+                },
+                stanzas = task.stanzas.recv(), if self.end.is_none() && sending => match stanzas {
+                    Some(stanzas) => self.send(stanzas, task),
+                    None => sending = false,
                 },
                 ready = self.socket.writable(), if !self.output.is_empty() => {
                     if ready.is_err() || self.write().is_err() {
@@ -266,10 +279,6 @@ impl Carried {
                         self.disconnected();
                     }
                 }
-                stanzas = task.stanzas.recv(), if self.end.is_none() && sending => match stanzas {
-                    Some(stanzas) => self.send(stanzas, task),
-                    None => sending = false,
-                },
                 () = tokio::time::sleep_until(task.clock.instant(deadline)) => {
                     if self.end.is_some() {
                         self.output.clear();
@@ -277,14 +286,6 @@ impl Carried {
                     } else {
                         self.stream.handle_timeout(task.clock.now());
                     }
-                }
-                _ = task.stop.changed(), if !closing => {
-                    (sending, closing) = (false, true);
-                    // The shard has ended; these are its last words.
-                    while let Ok(stanzas) = task.stanzas.try_recv() {
-                        self.send(stanzas, task);
-                    }
-                    self.stream.close(None, task.clock.now());
                 }
             }
         }
@@ -299,7 +300,10 @@ impl Carried {
             while let Some(event) = self.stream.poll_event() {
                 self.on_event(event, task);
             }
-            self.stream.poll_output(&mut self.output);
+            // What the stream itself answers stays with it, and in its bounds, while nothing is read at the other end.
+            if !self.is_full(task) {
+                self.stream.poll_output(&mut self.output);
+            }
             if self.output.is_empty() || self.write().is_ok() {
                 break;
             }
@@ -330,11 +334,16 @@ impl Carried {
 
     fn send(&mut self, stanzas: Vec<Stanza>, task: &Task) {
         for stanza in stanzas {
-            let full = self.output.len() - self.written >= task.setup.stream.stream.max_queued;
-            if full || self.stream.send(&stanza).is_err() {
+            let unsent = self.is_full(task) || self.stream.send(&stanza).is_err();
+            // Answers that found no room are nobody's message: who asked asks again.
+            if unsent && !matches!(stanza, Stanza::Iq(_)) {
                 self.batch.push(Input::Unsent(task.setup.link, stanza));
             }
         }
+    }
+
+    fn is_full(&self, task: &Task) -> bool {
+        self.output.len() - self.written >= task.setup.stream.stream.max_queued
     }
 
     fn read(&mut self, task: &Task) -> io::Result<()> {
