@@ -11,3 +11,6 @@ mod links;
 mod rig;
 mod sip_flood;
 mod sip_malformed;
+mod stop;
+mod xmpp_malformed;
+mod xmpp_silent;

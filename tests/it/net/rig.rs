@@ -42,6 +42,8 @@ pub(crate) struct Stox {
 pub(crate) struct Setup<'t> {
     /// More of `[[xmpp.component]]`.
     pub(crate) component: &'t str,
+    /// `listen` of `[sip]`, if it is not its own address.
+    pub(crate) listen: Option<&'t str>,
     /// More of `[sip]`.
     pub(crate) sip: &'t str,
     /// More of the domain whose users live in SIP.
@@ -62,11 +64,13 @@ impl Stox {
         let folder = std::env::temp_dir().join(format!("stox-net-{ip}"));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("stox.toml");
-        let Setup { component, sip: more_sip, domain, more, next_hop } = setup;
+        let Setup { component, listen, sip: more_sip, domain, more, next_hop } = setup;
         let next_hop = next_hop.map_or_else(|| format!("sip:{phone};transport=udp"), str::to_owned);
+        let own = format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]");
+        let listen = listen.unwrap_or(&own);
         let text = format!(
             "[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"{server}\"\nsecret = \"{SECRET}\"\n{component}\n\
-             [sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n{more_sip}\n\
+             [sip]\n{listen}\n{more_sip}\n\
              [admin]\nlisten = \"{admin}\"\n\
              [[domain]]\nhome = \"sip\"\nxmpp = \"sip.example\"\nsip = \"pbx.example\"\n\
              next_hop = \"{next_hop}\"\n{domain}\n\

@@ -72,6 +72,17 @@ impl Server {
         self.socket.write_all(bytes).is_ok()
     }
 
+    /// Whether all of it was taken within this time.
+    pub(crate) fn try_send_for(&mut self, bytes: &[u8], time: Duration) -> bool {
+        self.socket.set_write_timeout(Some(time)).unwrap();
+        self.socket.write_all(bytes).is_ok()
+    }
+
+    /// Ends the connection without a word.
+    pub(crate) fn hang_up(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Everything up to and with `end`; panics when it does not come.
     pub(crate) fn read_until(&mut self, end: &str) -> String {
         self.try_read_until(end, PATIENCE).unwrap_or_else(|got| panic!("{end:?} did not come, only: {got}"))

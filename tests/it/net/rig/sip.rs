@@ -51,6 +51,16 @@ impl Phone {
         Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
     }
 
+    /// Whether nothing comes for so long.
+    pub(crate) fn receive_nothing_for(&self, time: Duration) -> bool {
+        self.receive(time).is_none()
+    }
+
+    /// Whether a datagram that has come and was not looked at yet has `text` in it.
+    pub(crate) fn has_seen(&self, text: &str) -> bool {
+        std::iter::from_fn(|| self.receive(Duration::from_millis(1))).any(|datagram| datagram.contains(text))
+    }
+
     /// The next response.
     pub(crate) fn read_response(&self) -> String {
         loop {
