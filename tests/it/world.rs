@@ -163,10 +163,12 @@ impl Life {
         let which = usize::try_from(self.chance.below(GATEWAYS as u64)).unwrap_or(0);
         let (relief, longest) = match self.chance.below(7) {
             0 => {
+                self.write_many();
                 self.world.cut_server(which);
                 return;
             }
             1 => {
+                self.write_many();
                 self.world.stop_server(which);
                 (Relief::ServerStarts(which), 120)
             }
@@ -197,8 +199,22 @@ impl Life {
                 (Relief::Weather, 200)
             }
         };
+        match relief {
+            Relief::ServerIsPrompt(server) => self.ledger.falls_ill(server),
+            Relief::Weather => (0..GATEWAYS).for_each(|gateway| self.ledger.falls_ill(gateway)),
+            Relief::ServerStarts(_) | Relief::SipStarts(_) => {}
+        }
         let end = self.world.now + self.chance.up_to(Duration::from_secs(longest));
         self.ends.push((end, relief));
+    }
+
+    /// So many that some are on every part of their way.
+    fn write_many(&mut self) {
+        for _ in 0..30 {
+            self.write_a_letter();
+            let wait = self.chance.up_to(Duration::from_millis(3));
+            self.run_to(self.world.now + wait);
+        }
     }
 
     fn relieve(&mut self) {
@@ -208,9 +224,15 @@ impl Life {
         for (_, relief) in over {
             match relief {
                 Relief::ServerStarts(server) => self.world.servers[server].start(),
-                Relief::ServerIsPrompt(server) => self.world.set_mood(server, Mood::Prompt),
+                Relief::ServerIsPrompt(server) => {
+                    self.world.set_mood(server, Mood::Prompt);
+                    self.ledger.gets_better(server, now);
+                }
                 Relief::SipStarts(sip) => self.world.sips[sip].set_up(true),
-                Relief::Weather => self.world.weather = Weather::CALM,
+                Relief::Weather => {
+                    self.world.weather = Weather::CALM;
+                    (0..GATEWAYS).for_each(|gateway| self.ledger.gets_better(gateway, now));
+                }
             }
         }
     }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | stanzas made of it | at most one, none older in its pair after it |
 //! | the gateway said 200 | it has been delivered by then |
+//! | the gateway said 202 | its link was not well |
 //! | the gateway said that somebody refused it | it is not delivered |
 //! | the gateway got the request | it gives a final response, and always the same |
 
@@ -25,6 +26,9 @@ use crate::sim::{Seen, World};
 
 /// The life of a transaction (RFC 3261 section 17.1.2.2: Timer F).
 const TIMER_F: Duration = Duration::from_secs(32);
+
+/// What a server that was slow has still to do when it is slow no more.
+const RECOVERY: Duration = Duration::from_secs(4);
 
 /// One message and what became of it.
 #[derive(Debug)]
@@ -103,6 +107,9 @@ pub(super) struct Ledger {
     reached: BTreeMap<(String, String), u32>,
     /// Pairs whose SIP sender waits for a final response (RFC 3428 section 8).
     asking: BTreeSet<(String, String)>,
+    /// How much ails the XMPP link of each gateway (a slow, mute or stuck server, bad weather), and since when it has been
+    /// less.
+    ill: BTreeMap<usize, (u32, Duration)>,
 }
 
 impl Ledger {
@@ -113,7 +120,17 @@ impl Ledger {
             latest: BTreeMap::new(),
             reached: BTreeMap::new(),
             asking: BTreeSet::new(),
+            ill: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn falls_ill(&mut self, gateway: usize) {
+        self.ill.entry(gateway).or_default().0 += 1;
+    }
+
+    pub(super) fn gets_better(&mut self, gateway: usize, now: Duration) {
+        let entry = self.ill.entry(gateway).or_default();
+        *entry = (entry.0 - 1, now);
     }
 
     pub(super) fn begin(&mut self, letter: Letter) {
@@ -210,8 +227,13 @@ impl Ledger {
                     Some(before) if before == status => {}
                     Some(before) => return Err(format!("{before} became {status}: {letter:?}")),
                 }
+                let (gateway, arrived) = (letter.gateway, letter.arrived.unwrap_or_default());
+                let was_well = |ill: &(u32, Duration)| ill.0 == 0 && ill.1 + RECOVERY < arrived;
                 match status {
-                    200 if letter.deliveries != 1 => Err(format!("200 before it was delivered: {letter:?}")),
+                    202 if self.ill.get(&gateway).is_none_or(was_well) => {
+                        Err(format!("202 although all was well: m{n}"))
+                    }
+                    200 if self.letter(n)?.deliveries != 1 => Err(format!("200 before m{n} was delivered")),
                     _ => Ok(()),
                 }
             }
