@@ -47,7 +47,8 @@ use crate::mapping::{Home, Mapping};
 use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
 use crate::sip::message::{Response, Status};
 use crate::time::{Now, Timers};
-use crate::xmpp::stanza::Stanza;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Iq, Stanza};
 use confirm::{Confirmations, RelayId};
 use held::Held;
 use lines::Lines;
@@ -97,6 +98,8 @@ struct LinkState {
     held: Held,
     /// Whether what is held is about to be offered again.
     offering: bool,
+    /// The ping whose answer means that nothing more comes which the server sent before we were told to stop.
+    last_ping: Option<String>,
 }
 
 /// The deadlines of the interworking itself; the transactions have their own in the endpoint.
@@ -171,10 +174,11 @@ impl Gateway {
                 }
             }
             Input::Located(lookup, answer) => self.on_located(lookup, answer, now),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(),
             Input::GiveUp => {
                 self.give_up_to_sip();
                 self.give_up_to_xmpp(now);
+                self.links.iter_mut().for_each(|link| link.last_ping = None);
             }
             Input::Trust(trust) => self.settings.trust = trust,
         }
@@ -221,7 +225,7 @@ impl Gateway {
     /// Whether every message that was taken has had its outcome.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.lines.pending() == 0 && self.open == 0
+        self.lines.pending() == 0 && self.open == 0 && self.links.iter().all(|link| link.last_ping.is_none())
     }
 
     /// The counters.
@@ -285,6 +289,21 @@ impl Gateway {
         }
     }
 
+    /// What the servers have already put on their links is still read, and refused: each link is asked for an answer, and
+    /// is done when that comes.
+    fn drain(&mut self) {
+        self.draining = true;
+        let home = self.mapping.domains().iter().find(|domain| domain.home == Home::Xmpp && !domain.is_wildcard());
+        let home = home.and_then(|domain| Jid::parse(&domain.xmpp).ok());
+        for (link, state) in self.links.iter_mut().enumerate().filter(|(_, state)| state.up) {
+            let Some(own) = self.settings.links.get(link).and_then(|domain| Jid::parse(domain).ok()) else { continue };
+            let id = self.ids.stanza_id();
+            let ping = Iq::ping(own.clone(), home.clone().unwrap_or(own), id.clone());
+            state.last_ping = Some(id);
+            self.outputs.push(Output::Stanza(link, Stanza::Iq(ping)));
+        }
+    }
+
     fn on_link_up(&mut self, link: Link) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.up = true;
@@ -305,6 +324,7 @@ impl Gateway {
     fn on_link_down(&mut self, link: Link, now: Now) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.up = false;
+        state.last_ping = None;
         self.fail_link(link, now);
     }
 

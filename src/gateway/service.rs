@@ -24,6 +24,11 @@ const USER_FEATURES: &[&str] = &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::
 
 impl Gateway {
     pub(super) fn on_iq(&mut self, link: Link, iq: Iq, now: Now) {
+        if let Some(state) = self.links.get_mut(link)
+            && state.last_ping.as_ref() == Some(&iq.id)
+        {
+            state.last_ping = None;
+        }
         match iq.kind {
             IqKind::Result(_) | IqKind::Error(_) => self.on_answer(link, &iq, now),
             IqKind::Get(_) | IqKind::Set(_) => {

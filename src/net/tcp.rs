@@ -63,6 +63,7 @@ struct Table {
     open: HashMap<u64, Entry>,
     by_remote: HashMap<SocketAddr, u64>,
     per_address: HashMap<IpAddr, usize>,
+    listening: Vec<IpAddr>,
     count: u64,
 }
 
@@ -89,6 +90,7 @@ impl Tcp {
         socket.bind(addr)?;
         let listener = socket.listen(1_024)?;
         let local = listener.local_addr()?;
+        self.table().listening.push(local.ip());
         let this = self.clone();
         tokio::spawn(async move { this.accept(listener).await });
         Ok(local)
@@ -105,6 +107,15 @@ impl Tcp {
                 }
             }
         }
+    }
+
+    /// The address to connect to `remote` from: one we listen at, since that is how peers know us; `None`: the system's
+    /// choice.
+    fn own_address(&self, remote: SocketAddr) -> Option<IpAddr> {
+        let reaches = |own: &&IpAddr| {
+            !own.is_unspecified() && own.is_ipv4() == remote.is_ipv4() && own.is_loopback() == remote.ip().is_loopback()
+        };
+        self.table().listening.iter().find(reaches).copied()
     }
 
     fn take(&self, socket: TcpStream, remote: SocketAddr) {
@@ -170,8 +181,9 @@ impl Tcp {
         };
         let Some(queue) = queue else { return Err(Undelivered::Closed) };
         let (this, counter) = (self.clone(), Arc::clone(&queued));
+        let own = self.own_address(remote);
         tokio::spawn(async move {
-            let attempt = tokio::time::timeout(this.shared.limits.connect_within, TcpStream::connect(remote)).await;
+            let attempt = tokio::time::timeout(this.shared.limits.connect_within, connect_from(own, remote)).await;
             match attempt {
                 Ok(Ok(socket)) => this.carry(id, socket, remote, messages, counter).await,
                 Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -246,4 +258,11 @@ impl Tcp {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn connect_from(own: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStream> {
+    let Some(own) = own else { return TcpStream::connect(remote).await };
+    let socket = if own.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(own, 0))?;
+    socket.connect(remote).await
 }
