@@ -75,7 +75,7 @@ fn strange_headers_end_before_the_handshake() {
         ),
         (
             "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>",
-            "bad-format",
+            "connection-timeout",
         ),
         ("<stream:stream xmlns='jabber:component:accept' id='1'>", ""),
         ("HTTP/1.1 400 Bad Request\r\n\r\n", ""),
