@@ -29,6 +29,13 @@ pub(super) const LOOKUPS: usize = 10_000;
 /// CSeq numbers start again behind this one (RFC 3261 section 8.1.1.5: below 2^31).
 pub(super) const LAST_CSEQ: u32 = (1 << 31) - 2;
 
+/// Bytes of all messages on their way to SIP. With the usual few hundred bytes each, the number of messages bounds first;
+/// this is for those who send 256 KiB at a time to phones that do not answer.
+pub(super) const BYTES_TO_SIP: usize = 128 << 20;
+
+/// What a message on its way to SIP takes besides its texts, bytes: addresses, the transaction, places in tables.
+pub(super) const MESSAGE_OVERHEAD: usize = 512;
+
 /// A refusal for want of trust is said in the log no more often than this; the counters have them all. Enough for an
 /// administrator to see who was forgotten, too little for a flood to fill a disk.
 pub(super) const REFUSAL_LOG: Duration = Duration::from_secs(1);

@@ -51,7 +51,7 @@ use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Iq, Stanza};
 use confirm::{Confirmations, RelayId};
 use held::Held;
-use lines::Lines;
+use lines::{Lines, Most};
 use recent::Recent;
 use stats::{Sample, Stats};
 
@@ -122,7 +122,8 @@ impl Gateway {
     #[must_use]
     pub fn new(mapping: Arc<Mapping>, settings: Settings, sip: EndpointConfig, mut ids: Ids) -> Self {
         let links = settings.links.iter().map(|_| LinkState::default()).collect();
-        let lines = Lines::new(settings.queue_per_pair, settings.messages_to_sip);
+        let (per_pair, in_all) = (settings.queue_per_pair, settings.messages_to_sip);
+        let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
         Self {
             endpoint: Endpoint::new(sip, ids.fork()),
             mapping,

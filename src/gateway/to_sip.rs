@@ -109,7 +109,8 @@ impl Gateway {
 
     fn enter(&mut self, letter: Letter, now: Now) {
         let pair = Pair::new(letter.sender.from.bare(), letter.sender.to.bare());
-        match self.lines.enter(&pair, letter) {
+        let bytes = limits::MESSAGE_OVERHEAD + texts(&letter.message);
+        match self.lines.enter(&pair, letter, bytes) {
             Entered::Waits => {}
             Entered::Turn(letter) => {
                 if !self.start(&pair, letter, now) {
@@ -327,6 +328,17 @@ fn print(message: &Message) -> Option<Print> {
     let from = message.from.as_ref().map(Jid::as_str);
     let to = message.to.as_ref().map(Jid::as_str);
     Some(Print::of(&(from, to, id, bodies)))
+}
+
+/// Bytes of everything in a message that its sender can make long.
+fn texts(message: &InstantMessage) -> usize {
+    let bodies = match &message.content {
+        Content::Text { bodies, .. } => bodies.as_slice(),
+        Content::Composing(_) => &[],
+    };
+    let texts = bodies.iter().chain(&message.subjects).map(|text| text.text.len());
+    let words = [&message.id, &message.thread, &message.nick].into_iter().flatten().map(String::len);
+    texts.chain(words).sum()
 }
 
 fn too_large() -> Failure {

@@ -404,7 +404,12 @@ fn describe(cause: &Cause) -> String {
     match cause {
         Cause::Closed => "the stream was closed".to_owned(),
         Cause::PeerClosed => "the server closed the stream".to_owned(),
-        Cause::PeerError(error) => format!("the server says {error}"),
+        // For a log and a page of plain text: one line, and no longer than a person reads.
+        Cause::PeerError(error) => {
+            let said = error.to_string();
+            let one_line = said.chars().take(300).map(|letter| if letter.is_control() { ' ' } else { letter });
+            format!("the server says {}", one_line.collect::<String>())
+        }
         Cause::OurError(error) => format!("stream error {error}"),
         Cause::Disconnected => "the connection was lost".to_owned(),
     }

@@ -143,21 +143,23 @@ fn read(input: &[u8]) -> Result<Message, Problem> {
 /// The CR of the line that starts at `from`; everything before it is free of CR, LF and NUL, but for a NUL escaped in a
 /// quoted string, which `quoted-pair` allows (RFC 4475 section 3.1.1.2).
 fn line_end(input: &[u8], from: usize) -> Result<usize, Problem> {
-    let mut seen = from;
+    let (mut seen, mut quote) = (from, None);
     loop {
         let at = seen + memchr::memchr3(b'\r', b'\n', 0, &input[seen..]).ok_or(Problem::NoEnd)?;
         match (input[at], input.get(at + 1)) {
             (b'\r', Some(b'\n')) => return Ok(at),
             (b'\r', None) => return Err(Problem::NoEnd),
-            (0, Some(_)) if is_quoted_pair(&input[from..at]) => seen = at + 1,
+            (0, Some(_)) if input[from..at].ends_with(b"\\") => {
+                // Looked for once: a line may consist of such pairs.
+                let quoted = quote.get_or_insert_with(|| memchr::memchr(b'"', &input[from..at]).is_some());
+                if !*quoted {
+                    return Err(Problem::Control);
+                }
+                seen = at + 1;
+            }
             (_, _) => return Err(Problem::Control),
         }
     }
-}
-
-/// Whether what follows `before` is escaped in a quoted string.
-fn is_quoted_pair(before: &[u8]) -> bool {
-    before.ends_with(b"\\") && memchr::memchr(b'"', before).is_some()
 }
 
 /// Where the blank line starts; every line before it has been looked through.
