@@ -215,3 +215,29 @@ fn hostile_bodies_take_no_longer_than_harmless_ones() {
     }
     world.assert_it_works();
 }
+
+#[test]
+fn hostile_headers_take_no_longer_than_harmless_ones() {
+    let mut world = World::new();
+    let stranger = Phone::at("127.0.0.81".parse().unwrap());
+    let head = |more: &str| request("sip:romeo@pbx.example", "sip:juliet@xmpp.example", more, "x");
+    for more in [
+        format!("Subject: {}\"{}\"\r\n", "x".repeat(15_000), "\\\0".repeat(8_000)),
+        format!("Subject: \"{}\r\n", "\\\"".repeat(3_500)),
+        format!("Via: {}\r\n", "SIP/2.0/UDP h;branch=z9hG4bKx,".repeat(200)),
+        "Via: SIP/2.0/UDP h;branch=z9hG4bKx\r\n".repeat(200),
+        format!("Contact: {}\r\n", "<sip:a@b>,".repeat(700)),
+        format!("Subject: {}\r\n", "\r\n ".repeat(2_500)),
+        format!("Require: {}\r\n", "a,".repeat(4_000)),
+        format!("X-A: {}\r\n", ";".repeat(8_000)),
+    ] {
+        let before = world.stox.cpu();
+        for _ in 0..50 {
+            stranger.send(world.stox.sip, &head(&more));
+            stranger.receive(PATIENCE).expect("an answer");
+        }
+        let spent = world.stox.cpu() - before;
+        assert!(spent < Duration::from_millis(500), "{spent:?} for fifty of {:?}", &more[..20]);
+    }
+    world.assert_it_works();
+}

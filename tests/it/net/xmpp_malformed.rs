@@ -196,3 +196,56 @@ fn a_thousand_queries_are_answered_and_a_thousand_answers_to_nothing_are_not() {
     let more = world.server.try_read_until("</message>", Duration::from_millis(1));
     assert!(more.is_err(), "an error was answered: {more:?}");
 }
+
+#[test]
+fn hostile_stanzas_take_no_longer_than_harmless_ones() {
+    let mut world = World::new();
+    let size = 250_000;
+    let texts: String = (0..size / 40).map(|n| format!("<body xml:lang='l{n}'>x</body>")).collect();
+    let subjects: String = (0..size / 45).map(|n| format!("<subject xml:lang='l{n}'>x</subject>")).collect();
+    for inside in [
+        "<x/>".repeat(size / 4),
+        "<x xmlns='u'/>".repeat(size / 14),
+        texts,
+        subjects,
+        format!("<body>{}</body>", "&amp;".repeat(size / 5)),
+        format!("<body>{}</body>", "\n".repeat(size)),
+        format!("<body>{}</body>", "&#x1F98A;".repeat(size / 9)),
+        format!("<thread>{}</thread><body>x</body>", "t".repeat(size)),
+        format!("<body>{}{}</body>", "<a>".repeat(40), "</a>".repeat(40)).repeat(size / 300),
+        format!("<nick xmlns='http://jabber.org/protocol/nick'>{}</nick><body>x</body>", "\"".repeat(size)),
+    ] {
+        let before = world.stox.cpu();
+        world.server.send(&format!(
+            "<message from='juliet@xmpp.example/b' to='romeo@sip.example' id='hostile'>{inside}</message>"
+        ));
+        world.server.settle();
+        let spent = world.stox.cpu() - before;
+        assert!(spent < Duration::from_secs(2), "{spent:?} for {}", &inside[..40]);
+    }
+    World::new().assert_it_works();
+    world.stox.assert_alive();
+}
+
+#[test]
+fn what_a_server_says_is_one_line_in_the_log() {
+    let mut world = World::with(&Setup { more: "[log]\nlevel = \"trace\"\n", ..Setup::default() });
+    for resource in ["b&#10;FAKE line 1", "b"] {
+        world.server.send(&format!(
+            "<message from='juliet@xmpp.example/{resource}' to='romeo@sip.example' id='x&#10;FAKE line 2'>\
+             <body>private&#10;FAKE line 3</body></message>"
+        ));
+    }
+    world.phone.read_message("FAKE line 3");
+    world.phone.send(world.stox.sip, &message("romeo", "juliet", "hidden\r\nFAKE line 4"));
+    world.server.read_until("FAKE line 4");
+    world.server.send(
+        "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>because&#10;FAKE line 5&#13;FAKE line 6</text></stream:error>",
+    );
+    world.server.read_to_end();
+    wait_until("it says why", || world.stox.log().contains("because"));
+    let log = world.stox.log();
+    assert!(!log.split(['\n', '\r']).any(|line| line.starts_with("FAKE")), "{log}");
+    assert!(!log.contains("private") && !log.contains("hidden") && !log.contains(SECRET), "{log}");
+}
