@@ -13,6 +13,8 @@ from . import check, equal
 
 #: Messages, and the pause between two: eight seconds of talk, with the restart after the second.
 MESSAGES, PAUSE, AFTER = 400, 0.02, 2.0
+#: What may be on its way through the restarted server at one moment, at 50 messages a second.
+IN_FLIGHT = 5
 NUMBER = re.compile(r"flow (\d+)")
 
 
@@ -66,7 +68,7 @@ async def again(program):
 
 
 async def to_phone(w, program, within):
-    ledger, talk = Ledger(), secrets.token_hex(4)
+    ledger, talk = Ledger(unsure_at_most=IN_FLIGHT), secrets.token_hex(4)
     await w.benvolio.register()
 
     def update():
@@ -87,7 +89,7 @@ async def to_phone(w, program, within):
 
 
 async def to_chat(w, program, within):
-    ledger = Ledger()
+    ledger = Ledger(unsure_at_most=IN_FLIGHT)
 
     def update():
         new = numbers(w.juliet.mail)
