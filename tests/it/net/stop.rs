@@ -33,10 +33,11 @@ fn what_is_open_is_answered_before_the_end() {
     world.phone.send(world.stox.sip, &sent);
     world.server.read_until("also open");
     world.stox.terminate();
-    // Nothing new is taken.
+    wait_until("it says that it stops", || world.stox.log().contains("nothing new is taken"));
     let late = message("romeo", "juliet", "too late");
-    let late = wait_for_refusal(&world, &late);
-    assert!(late.starts_with("SIP/2.0 503 "), "{late}");
+    world.phone.send(world.stox.sip, &late);
+    let answer = world.phone.read_response_to(call_id(&late));
+    assert!(answer.starts_with("SIP/2.0 503 "), "{answer}");
     world.server.answer_pings();
     assert!(world.phone.read_response_to(call_id(&sent)).starts_with("SIP/2.0 200 "));
     world.phone.answer(&request, world.stox.sip, 404, "Not Found");
@@ -113,10 +114,4 @@ fn a_configuration_that_is_wrong_is_exit_code_1() {
     assert_eq!(stox.wait(AT_MOST).code(), Some(1));
     let log = stox.log();
     assert!(log.contains("nonsense") && !log.contains(SECRET), "{log}");
-}
-
-/// Sends until the gateway has heard that it is to stop.
-fn wait_for_refusal(world: &World, text: &str) -> String {
-    world.phone.send(world.stox.sip, text);
-    world.phone.read_response_to(call_id(text))
 }
