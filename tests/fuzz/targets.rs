@@ -201,7 +201,10 @@ pub(crate) fn address(data: &[u8]) {
         if let Ok(uri) = mapping().address_to_uri(&address) {
             let back = mapping().uri_to_address(&uri).unwrap_or_else(|error| panic!("{uri:?} leads nowhere: {error}"));
             let back = mapping().address_to_jid(&back).unwrap_or_else(|error| panic!("{uri:?} is nobody: {error}"));
-            assert_eq!(back, jid, "an answer would go astray");
+            // `x\5cy` reads as `x\y`, and so does `x\y` itself: XEP-0106 has one way back for both.
+            let local = jid.local().unwrap_or_default();
+            let is_escaped_as_needed = escape_local(&unescape_local(local)).as_deref() == Some(local);
+            assert!(back == jid || !is_escaped_as_needed, "an answer to {jid} would go to {back}");
         }
     }
     if let Ok(jid) = Jid::parse_peer(text) {
