@@ -22,6 +22,10 @@ pub const STEP_INPUTS: usize = 512;
 /// How often the counters are copied to where the metrics page reads them.
 const PUBLISH: Duration = Duration::from_millis(500);
 
+/// Timers are looked at no oftener than this while nothing comes: most mean nothing any more when they fire, and each would
+/// be a wake-up of its own. The shortest that matters is T1, 500 ms.
+const TICK: Duration = Duration::from_millis(10);
+
 /// How long what is open may take to end by itself once the process is to stop; then it is given up, which is told to
 /// its senders.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -38,13 +42,15 @@ pub struct Shard {
     published: Published,
     outputs: Vec<Output>,
     back: Batch,
+    /// When the last step was.
+    stepped: Instant,
 }
 
 impl Shard {
     /// A shard that reads `inputs`.
     #[must_use]
     pub fn new(gateway: Gateway, net: Net, inputs: mpsc::Receiver<Batch>, clock: Clock, published: Published) -> Self {
-        Self { gateway, net, inputs, clock, published, outputs: Vec::new(), back: Vec::new() }
+        Self { gateway, net, inputs, clock, published, outputs: Vec::new(), back: Vec::new(), stepped: Instant::now() }
     }
 
     /// Runs until `stop` turns true and everything open has ended or was given up.
@@ -98,7 +104,7 @@ impl Shard {
         publish: Instant,
         stop: &mut watch::Receiver<bool>,
     ) {
-        let timer = self.gateway.next_timeout().map(|at| self.clock.instant(at));
+        let timer = self.gateway.next_timeout().map(|at| self.clock.instant(at).max(self.stepped + TICK));
         let until = [timer, stopping, Some(publish)].into_iter().flatten().min().unwrap_or(publish);
         tokio::select! {
             biased;
@@ -111,6 +117,7 @@ impl Shard {
     /// One step; what could not be handed over is the input of the next, here and now.
     fn step(&mut self, inputs: &mut Batch) {
         let now = self.clock.now();
+        self.stepped = Instant::now();
         self.gateway.handle_timeout(now);
         loop {
             for input in inputs.drain(..) {
