@@ -29,7 +29,7 @@ def numbers(mailbox):
 async def talk_to_phone(w, ledger, talk):
     """Juliet writes whenever she is online; what she cannot write is not sent."""
     for n in range(MESSAGES):
-        await w.juliet.online.wait()
+        await w.juliet.ready()
         w.juliet.write("benvolio@sip.example", f"flow {n}", id=f"{talk}-{n}")
         ledger.sent.add(n)
         await asyncio.sleep(PAUSE)

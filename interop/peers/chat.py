@@ -58,6 +58,11 @@ class Chat:
         await asyncio.wait_for(self.online.wait(), within)
         return self
 
+    async def ready(self):
+        """Waits until it can write. Being told so is not enough: the stream may have ended again meanwhile."""
+        while not self.online.is_set():
+            await self.online.wait()
+
     async def logout(self):
         self.wanted = False
         self.online.clear()
