@@ -1,0 +1,134 @@
+//! Running the gateway: everything is built in order, and stopped in the reverse of it.
+//!
+//! ```text
+//!  sockets -> shard (gateway) -> links        then: ready
+//!  stop: take nothing new, let what is open end, end the streams, end the process: within five seconds
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `build` | sockets, links, admin page: what opens something |
+//! | `settings` | from the configuration to what the gateway and its endpoint want |
+//! | `peers` | who may send, with the addresses that their names have now |
+//! | `readiness` | whether messages can cross, for `/ready` and systemd |
+//! | `samples` | every counter and gauge, for `/metrics` |
+//! | `signals` | waiting for the order to stop |
+
+mod build;
+mod peers;
+mod readiness;
+mod samples;
+mod settings;
+mod signals;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::config::Config;
+use crate::net::{Clock, Dns, Intake, LinkBoard, Net, SHARD_QUEUE, Tcp, XmppLink};
+use crate::shard::{Published, Shard};
+
+/// How long the streams may take to end properly after the shard has.
+const CLOSE: Duration = Duration::from_millis(1_500);
+
+/// Why a run ended that should not have.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The runtime could not be set up.
+    #[error("the runtime could not be started")]
+    Runtime(#[source] io::Error),
+    /// A socket could not be bound.
+    #[error("cannot listen on {what}{}", remedy(.source))]
+    Listen {
+        /// The socket, as in the configuration.
+        what: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configuration names a domain that cannot be one.
+    #[error("\"{domain}\" cannot be a domain")]
+    Domain {
+        /// The domain.
+        domain: String,
+    },
+    /// The mappings contradict each other.
+    #[error("the domain mappings contradict each other: {0}")]
+    Mapping(String),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+}
+
+/// What may help when a socket cannot be bound.
+fn remedy(error: &io::Error) -> &'static str {
+    const REMEDIES: [(io::ErrorKind, &str); 3] = [
+        (io::ErrorKind::AddrInUse, " (another program is there)"),
+        (io::ErrorKind::AddrNotAvailable, " (this machine has no such address)"),
+        (io::ErrorKind::PermissionDenied, " (ports below 1024 need CAP_NET_BIND_SERVICE)"),
+    ];
+    REMEDIES.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, text)| text)
+}
+
+/// Runs the gateway until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn run(config: Config) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    runtime.block_on(Node { config, clock: Clock::start() }.run())
+}
+
+struct Node {
+    config: Config,
+    clock: Clock,
+}
+
+impl Node {
+    async fn run(self) -> Result<(), Error> {
+        let (shard_queue, inputs) = mpsc::channel(SHARD_QUEUE);
+        let (stop_shard, shard_stops) = watch::channel(false);
+        let (stop_links, links_stop) = watch::channel(false);
+        let (trust, stranger) = (self.trust().await, self.stranger());
+        let intake = Arc::new(Intake::new(trust.clone(), stranger));
+
+        let udp = self.bind_udp()?;
+        let tcp = Tcp::new(self.tcp_limits(), self.clock, shard_queue.clone(), Arc::clone(&intake));
+        self.listen_tcp(&tcp)?;
+        let gateway = self.gateway(trust, &udp)?;
+        let links = self.start_links(&shard_queue, &links_stop)?;
+        let boards: Vec<Arc<LinkBoard>> = links.iter().map(XmppLink::board).collect();
+        for socket in &udp {
+            socket.start(Arc::clone(&intake), shard_queue.clone());
+        }
+        let published = Published::default();
+        self.start_admin(&boards, &published, &intake, &tcp).await?;
+
+        let net = Net { links, udp, tcp, dns: Dns::system(shard_queue.clone()) };
+        let shard = Shard::new(gateway, net, inputs, self.clock, published);
+        let shard = tokio::spawn(shard.run(shard_stops));
+        tokio::spawn(readiness::announce(self.config.clone(), boards.clone()));
+        tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(intake, shard_queue));
+
+        signals::wait().await;
+        readiness::notify(&[sd_notify::NotifyState::Stopping]);
+        info!("stopping: nothing new is taken, what is open may end");
+        let _ = stop_shard.send(true);
+        let _ = shard.await;
+        let _ = stop_links.send(true);
+        close_links(&boards).await;
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits until the streams have ended, but no longer than [`CLOSE`].
+async fn close_links(boards: &[Arc<LinkBoard>]) {
+    let until = tokio::time::Instant::now() + CLOSE;
+    while boards.iter().any(|board| board.view().ready) && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,110 @@
+//! From the configuration to what the gateway and its endpoint want.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Error, Node};
+use crate::config::{HostPort, Large, Transport};
+use crate::gateway::trust::Trust;
+use crate::gateway::{Gateway, Route, Settings, Size};
+use crate::ids::Ids;
+use crate::mapping::{Home, Mapping};
+use crate::net::Udp;
+use crate::sip::endpoint::{self, EndpointConfig, SentBy};
+use crate::sip::locate::{self, Destination};
+use crate::sip::transaction::timers::Timing;
+
+/// The number of the only shard.
+const SHARD: u8 = 0;
+
+impl Node {
+    pub(super) fn gateway(&self, trust: Trust, udp: &[Udp]) -> Result<Gateway, Error> {
+        let mapping = Mapping::new(self.config.mappings()).map_err(|conflicts| {
+            Error::Mapping(conflicts.first().map(|conflict| conflict.text.clone()).unwrap_or_default())
+        })?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| Error::Random)?;
+        let settings = Settings {
+            links: self.config.components.iter().map(|component| component.domain.clone()).collect(),
+            routes: self.routes(),
+            trust,
+            confirm_within: self.config.message.confirm_within,
+            queue_per_pair: self.config.message.queue_per_pair,
+            messages_to_sip: self.config.limits.messages_to_sip,
+            messages_to_xmpp: self.config.limits.messages_to_xmpp,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        Ok(Gateway::new(Arc::new(mapping), settings, self.endpoint(udp), Ids::new(seed, SHARD)))
+    }
+
+    fn routes(&self) -> Vec<(String, Route)> {
+        let of_sip = self.config.domains.iter().filter(|domain| domain.mapping.home == Home::Sip);
+        let route = |domain: &crate::config::Domain| {
+            let target = domain.target();
+            let next_hop = Destination {
+                host: target.host.host,
+                port: target.host.port,
+                transport: target.transport.map(|transport| match transport {
+                    Transport::Udp => locate::Transport::Udp,
+                    Transport::Tcp => locate::Transport::Tcp,
+                }),
+                secure: false,
+            };
+            let large = match domain.large {
+                Large::Tcp => Size::Tcp,
+                Large::Refuse => Size::Refuse,
+            };
+            (domain.mapping.xmpp.clone(), Route { next_hop, max_message: domain.max_message, large })
+        };
+        of_sip.map(route).collect()
+    }
+
+    fn endpoint(&self, udp: &[Udp]) -> EndpointConfig {
+        let limits = endpoint::Limits {
+            server: self.config.limits.messages_to_xmpp,
+            client: self.config.limits.messages_to_sip,
+            completed: self.config.limits.server_transactions,
+            ..endpoint::Limits::default()
+        };
+        let own = |transport: Transport| {
+            let listen = self.config.sip.listen.iter().find(|listen| listen.transport == transport);
+            self.config
+                .sip
+                .advertise
+                .as_ref()
+                .map(sent_by)
+                .or_else(|| listen.map(|listen| sent_by_address(listen.addr)))
+        };
+        let any = own(Transport::Udp).or_else(|| udp.first().map(|socket| sent_by_address(socket.local())));
+        let mut sent_by = Vec::new();
+        if !udp.is_empty() {
+            sent_by.extend(any.clone().map(|sent_by| (locate::Transport::Udp, sent_by)));
+        }
+        sent_by.extend(own(Transport::Tcp).or(any).map(|sent_by| (locate::Transport::Tcp, sent_by)));
+        let mut config = EndpointConfig::new(SentBy { host: String::new(), port: None });
+        config.sent_by = sent_by;
+        config.timing = Timing { t1: self.config.sip.t1, ..Timing::default() };
+        config.limits = limits;
+        config
+    }
+}
+
+fn sent_by(host: &HostPort) -> SentBy {
+    let name = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
+    SentBy { host: name, port: host.port }
+}
+
+/// For an unspecified address nobody could answer to, the address the system would send from.
+fn sent_by_address(addr: SocketAddr) -> SentBy {
+    let ip = if addr.ip().is_unspecified() { own_address(addr).unwrap_or(addr.ip()) } else { addr.ip() };
+    let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+    SentBy { host, port: Some(addr.port()) }
+}
+
+/// Asks the routing table, without sending anything (RFC 5737, RFC 3849: addresses that exist nowhere).
+fn own_address(addr: SocketAddr) -> Option<std::net::IpAddr> {
+    let (any, nowhere) = if addr.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    socket.connect(nowhere).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}

@@ -1,0 +1,20 @@
+//! Waiting for the order to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
+
+/// Waits for SIGTERM or SIGINT.
+pub(super) async fn wait() {
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = heard else {
+        warn!("signals cannot be heard; the process ends only when it is killed");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => warn!("SIGHUP: the configuration is only read at the start; restart to change it"),
+        }
+    }
+}
