@@ -1,5 +1,7 @@
 //! What goes into a gateway and what comes out.
 
+use std::sync::Arc;
+
 use crate::sip::endpoint::{Flow, Inbound, Origin, Transmit, Undelivered};
 use crate::sip::locate::{Answer, Query};
 use crate::sip::message::Response;
@@ -17,6 +19,11 @@ pub enum Input {
     Sip(Inbound),
     /// A SIP request came that cannot be read; this is the answer, along the way it came.
     Unreadable(Response, Flow),
+    /// A SIP connection was opened on which the peer has proven these names by its certificate (RFC 5922 section 7.1); comes
+    /// before anything that came on it.
+    FlowOpened(Flow, Arc<[String]>),
+    /// A SIP connection is over; nothing more comes on it.
+    FlowClosed(Flow),
     /// A link is ready for stanzas.
     LinkUp(Link),
     /// A link broke, or ended. Whatever was not confirmed on it may be lost.

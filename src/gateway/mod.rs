@@ -60,6 +60,8 @@ pub struct Gateway {
     mapping: Arc<Mapping>,
     settings: Settings,
     endpoint: Endpoint,
+    /// The names proven on the connections that are open; bounded by the rim, which bounds the connections.
+    flows: HashMap<u64, Arc<[String]>>,
     ids: Ids,
     links: Vec<LinkState>,
     draining: bool,
@@ -126,6 +128,7 @@ impl Gateway {
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
         Self {
             endpoint: Endpoint::new(sip, ids.fork()),
+            flows: HashMap::new(),
             mapping,
             settings,
             ids,
@@ -166,6 +169,12 @@ impl Gateway {
                 }
             }
             Input::Unreadable(response, flow) => self.endpoint.respond_stateless(response, flow),
+            Input::FlowOpened(flow, names) => {
+                self.flows.insert(flow.id, names);
+            }
+            Input::FlowClosed(flow) => {
+                self.flows.remove(&flow.id);
+            }
             Input::LinkUp(link) => self.on_link_up(link),
             Input::LinkDown(link) => self.on_link_down(link, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trust::Trust;
+use super::trust::{Stranger, Trust};
 use crate::sip::locate::Destination;
 
 /// How one gateway works. Made from the configuration, already checked.
@@ -44,6 +44,30 @@ pub enum Size {
     Tcp,
     /// Its sender is told (RFC 7572 section 6).
     Refuse,
+}
+
+impl Default for Settings {
+    /// No links, no routes, nobody believed; every other value is the configuration's default.
+    fn default() -> Self {
+        Self {
+            links: Vec::new(),
+            routes: Vec::new(),
+            trust: Trust::new(Vec::new(), Stranger::Refuse),
+            confirm_within: Duration::from_secs(1),
+            queue_per_pair: 256,
+            messages_to_sip: 100_000,
+            messages_to_xmpp: 100_000,
+            version: "0",
+        }
+    }
+}
+
+impl Route {
+    /// To `next_hop`; every other value is the configuration's default.
+    #[must_use]
+    pub fn to(next_hop: Destination) -> Self {
+        Self { next_hop, max_message: crate::sip::endpoint::MAX_UDP, large: Size::Tcp }
+    }
 }
 
 impl Settings {

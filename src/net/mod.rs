@@ -109,7 +109,7 @@ impl Net {
                 None => Err(Undelivered::Unreachable),
             },
             Transport::Tcp => self.tcp.send(transmit.flow, transmit.remote, transmit.bytes, transmit.origin),
-            Transport::Tls => Err(Undelivered::Unreachable),
+            Transport::Tls | Transport::Ws | Transport::Wss => Err(Undelivered::Unreachable),
         };
         if let Err(why) = sent {
             back.push(Input::Undelivered(transmit.origin, why));

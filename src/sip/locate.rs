@@ -18,6 +18,10 @@ pub enum Transport {
     Tcp,
     /// A connection inside TLS.
     Tls,
+    /// WebSocket (RFC 7118). We only take such connections, so only answers go by it.
+    Ws,
+    /// WebSocket inside TLS.
+    Wss,
 }
 
 impl Transport {
@@ -27,29 +31,41 @@ impl Transport {
         self != Self::Udp
     }
 
-    /// The port where none is written: 5060, or 5061 for TLS (RFC 3261 section 18.1.1).
+    /// The port where none is written: 5060, or 5061 for TLS (RFC 3261 section 18.1.1); for WebSocket HTTP's (RFC 7118
+    /// section 5.2.2).
     #[must_use]
     pub fn default_port(self) -> u16 {
         match self {
             Self::Udp | Self::Tcp => 5060,
             Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
         }
     }
 
-    /// As in the sent-protocol of Via: `UDP`, `TCP`, `TLS`.
+    /// Whether a request of ours can go by it to an address: WebSocket peers do not listen (RFC 7118 section 5.2.3).
+    #[must_use]
+    pub fn can_be_dialled(self) -> bool {
+        !matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// As in the sent-protocol of Via: `UDP`, `TCP`, `TLS`, `WS`, `WSS`.
     #[must_use]
     pub fn token(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
     /// Reads a token in any case, as in Via or in a `transport` parameter.
     #[must_use]
     pub fn from_token(token: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|transport| token.eq_ignore_ascii_case(transport.token()))
+        let all = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+        all.into_iter().find(|transport| token.eq_ignore_ascii_case(transport.token()))
     }
 }
 
@@ -141,7 +157,7 @@ pub const MAX_ADDRESSES: usize = 8;
 #[must_use]
 pub fn locate(destination: &Destination) -> (Locator, Step) {
     let transport = match (destination.secure, destination.transport) {
-        (true, Some(Transport::Udp)) => {
+        (true, Some(Transport::Udp | Transport::Ws | Transport::Wss)) => {
             let locator = Locator { transport: Transport::Tls, port: 0 };
             return (locator, Step::NotFound(Reason::Insecure));
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
-use stox::gateway::{Gateway, Input, Output, Route, Settings, Size};
+use stox::gateway::{Gateway, Input, Output, Route, Settings};
 use stox::ids::Ids;
 use stox::mapping::{DomainMapping, Home, Mapping};
 use stox::model::{cpim, html, iscomposing, mime};
@@ -323,13 +323,13 @@ fn a_gateway() -> Gateway {
     };
     let settings = Settings {
         links: vec!["sip.example".to_owned()],
-        routes: vec![("sip.example".to_owned(), Route { next_hop, max_message: 1300, large: Size::Tcp })],
+        routes: vec![("sip.example".to_owned(), Route::to(next_hop))],
         trust: Trust::new(vec![peer], Stranger::Refuse),
         confirm_within: Duration::from_secs(1),
         queue_per_pair: 10,
         messages_to_sip: 100,
         messages_to_xmpp: 100,
-        version: "1",
+        ..Settings::default()
     };
     let sip = EndpointConfig::new(SentBy { host: "10.0.0.1".to_owned(), port: None });
     Gateway::new(Arc::clone(mapping()), settings, sip, Ids::new([1; 32], 1))

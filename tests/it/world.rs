@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
-use stox::gateway::{Route, Settings, Size};
+use stox::gateway::{Route, Settings};
 use stox::mapping::{DomainMapping, Home};
 use stox::sip::locate::{Destination, Transport};
 use stox::sip::message::{Method, Request};
@@ -295,7 +295,7 @@ fn route_to(remote: SocketAddr) -> Route {
         transport: Some(Transport::Udp),
         secure: false,
     };
-    Route { next_hop, max_message: 1300, large: Size::Tcp }
+    Route::to(next_hop)
 }
 
 fn settings(component: &str, remote: SocketAddr, host: &str) -> Settings {
@@ -312,7 +312,7 @@ fn settings(component: &str, remote: SocketAddr, host: &str) -> Settings {
         queue_per_pair: QUEUE_PER_PAIR,
         messages_to_sip: IN_ALL,
         messages_to_xmpp: IN_ALL,
-        version: "1",
+        ..Settings::default()
     }
 }
 

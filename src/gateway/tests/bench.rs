@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
-use crate::gateway::{Gateway, Input, Output, Route, Settings, Size};
+use crate::gateway::{Gateway, Input, Output, Route, Settings};
 use crate::ids::Ids;
 use crate::mapping::{DomainMapping, Home, Mapping};
 use crate::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy, Transmit};
@@ -196,12 +196,12 @@ fn settings() -> Settings {
         Destination { host: "192.0.2.10".to_owned(), port: Some(5060), transport: Some(Transport::Udp), secure: false };
     Settings {
         links: vec!["sip.example".to_owned()],
-        routes: vec![("sip.example".to_owned(), Route { next_hop, max_message: 1300, large: Size::Tcp })],
+        routes: vec![("sip.example".to_owned(), Route::to(next_hop))],
         trust: trust("sip.example"),
         confirm_within: Duration::from_secs(1),
         queue_per_pair: 10,
         messages_to_sip: 100,
         messages_to_xmpp: 10,
-        version: "1",
+        ..Settings::default()
     }
 }

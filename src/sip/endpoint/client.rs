@@ -1,10 +1,11 @@
 //! The client side: requests of ours, one target after the other.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{
-    Alarm, Cause, ClientId, Endpoint, EndpointConfig, Event, Large, NotStarted, Origin, SentBy, Target, Transmit,
-    Transport, Undelivered, head, sent_by,
+    Alarm, Cause, ClientId, Endpoint, EndpointConfig, Event, Large, NotStarted, Origin, Sending, SentBy, Target,
+    Transmit, Transport, Undelivered, head, sent_by,
 };
 use crate::ids::MAGIC_COOKIE;
 use crate::sip::message::header::Via;
@@ -30,6 +31,7 @@ pub(super) struct Client {
     /// Whether the target is a UDP one that is tried over TCP because of the request's size.
     switched: bool,
     rest: std::vec::IntoIter<(Target, bool)>,
+    domain: Option<Arc<str>>,
     /// The request as it is sent, and where in it our Via line is. Empty once nothing more can be sent.
     bytes: Vec<u8>,
     via: Range<usize>,
@@ -48,10 +50,11 @@ impl Endpoint {
         &mut self,
         request: &Request,
         targets: Vec<Target>,
-        large: Large,
+        sending: impl Into<Sending>,
         now: Now,
     ) -> Result<ClientId, NotStarted> {
         debug_assert!(!matches!(request.method, Method::Invite | Method::Ack), "stox calls nobody");
+        let Sending { large, domain } = sending.into();
         if self.clients.len() >= self.config.limits.client {
             return Err(NotStarted::Overload);
         }
@@ -72,6 +75,7 @@ impl Endpoint {
             target,
             switched,
             rest,
+            domain,
             bytes,
             via: line_end..line_end,
             refusal: None,
@@ -260,12 +264,13 @@ impl Endpoint {
 fn usable(config: &EndpointConfig, targets: Vec<Target>, to_tcp: bool) -> Vec<(Target, bool)> {
     let switch = |target: Target| match target.transport {
         Transport::Udp if to_tcp => (Target { transport: Transport::Tcp, ..target }, true),
-        Transport::Udp | Transport::Tcp | Transport::Tls => (target, false),
+        Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => (target, false),
     };
     let mut usable: Vec<(Target, bool)> = Vec::with_capacity(targets.len());
     for (target, switched) in targets.into_iter().map(switch) {
         let known = usable.iter().any(|(other, _)| *other == target);
-        if sent_by(config, target.transport).is_some() && !known {
+        let possible = target.transport.can_be_dialled() && sent_by(config, target.transport).is_some();
+        if possible && !known {
             usable.push((target, switched));
         }
     }
@@ -278,6 +283,7 @@ fn transmit(id: ClientId, client: &Client, bytes: Vec<u8>) -> Transmit {
         local: None,
         remote: client.target.addr,
         flow: None,
+        domain: client.domain.clone(),
         bytes,
         origin: Origin::Client(id, client.attempt),
     }

@@ -39,7 +39,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use types::{
-    Cause, ClientId, EndpointConfig, Event, Flow, Inbound, Large, Limits, MAX_UDP, NotStarted, Origin, SentBy,
+    Cause, ClientId, EndpointConfig, Event, Flow, Inbound, Large, Limits, MAX_UDP, NotStarted, Origin, Sending, SentBy,
     ServerId, Stats, Transmit, Undelivered,
 };
 

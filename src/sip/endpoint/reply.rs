@@ -54,6 +54,7 @@ impl Reply {
             local: Some(self.local),
             remote: self.remote,
             flow: self.flow,
+            domain: None,
             bytes,
             origin,
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sip::locate::Transport;
@@ -42,6 +43,9 @@ pub struct Transmit {
     pub remote: SocketAddr,
     /// The connection to use while it is open. `None` for UDP, and for requests, which may take any to `remote`.
     pub flow: Option<u64>,
+    /// The SIP domain that the peer's certificate must name, as it was before DNS (RFC 5922 section 4). For requests over
+    /// TLS; a connection serves one domain.
+    pub domain: Option<Arc<str>>,
     /// One whole message.
     pub bytes: Vec<u8>,
     /// Whose it is: goes back with [`Endpoint::undeliverable`](super::Endpoint::undeliverable) when it cannot be sent.
@@ -170,6 +174,22 @@ pub enum NotStarted {
     /// No target, or none whose transport has a sent-by.
     #[error("there is nowhere to send it")]
     NoTarget,
+}
+
+/// How a request of ours is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// What happens if it is too large for UDP.
+    pub large: Large,
+    /// The SIP domain that a target's certificate must name (RFC 5922 section 4).
+    pub domain: Option<Arc<str>>,
+}
+
+impl From<Large> for Sending {
+    /// Without TLS there is no name to check.
+    fn from(large: Large) -> Self {
+        Self { large, domain: None }
+    }
 }
 
 /// What to do with a request over [`EndpointConfig::max_udp`] whose target is a UDP one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
-use stox::gateway::{Gateway, Input, Output, Route, Settings, Size};
+use stox::gateway::{Gateway, Input, Output, Route, Settings};
 use stox::ids::Ids;
 use stox::mapping::{DomainMapping, Home, Mapping};
 use stox::sip::endpoint::{EndpointConfig, Flow, Inbound, Origin, SentBy, Undelivered};
@@ -79,13 +79,13 @@ fn settings() -> Settings {
         Destination { host: "192.0.2.1".to_owned(), port: None, transport: Some(Transport::Udp), secure: false };
     Settings {
         links: vec!["sip.example".to_owned()],
-        routes: vec![("sip.example".to_owned(), Route { next_hop, max_message: 1300, large: Size::Tcp })],
+        routes: vec![("sip.example".to_owned(), Route::to(next_hop))],
         trust: Trust::new(vec![peer], Stranger::Refuse),
         confirm_within: Duration::from_secs(1),
         queue_per_pair: 2_000,
         messages_to_sip: 10_000,
         messages_to_xmpp: 10_000,
-        version: "1",
+        ..Settings::default()
     }
 }
 

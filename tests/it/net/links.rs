@@ -32,13 +32,13 @@ impl Bench {
         let next_hop = Destination { host: "192.0.2.1".to_owned(), port: None, transport, secure: false };
         let settings = Settings {
             links: vec!["sip.example".to_owned()],
-            routes: vec![("sip.example".to_owned(), Route { next_hop, max_message: 1_300, large: Size::Refuse })],
+            routes: vec![("sip.example".to_owned(), Route { large: Size::Refuse, ..Route::to(next_hop) })],
             trust: Trust::new(vec![peer], Stranger::Refuse),
             confirm_within: Duration::from_secs(1),
             queue_per_pair: 10,
             messages_to_sip: 1_000,
             messages_to_xmpp: 1_000,
-            version: "1",
+            ..Settings::default()
         };
         let sip = EndpointConfig::new(SentBy { host: "192.0.2.9".to_owned(), port: None });
         let gateway = Gateway::new(Arc::new(Mapping::new(mappings).unwrap()), settings, sip, Ids::new([1; 32], 0));

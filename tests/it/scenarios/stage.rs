@@ -82,7 +82,7 @@ fn settings(domains: &[DomainMapping], links: Vec<String>) -> Settings {
         secure: false,
     };
     let of_sip: Vec<&DomainMapping> = domains.iter().filter(|domain| domain.home == Home::Sip).collect();
-    let route = Route { next_hop, max_message: 1300, large: Size::Tcp };
+    let route = Route::to(next_hop);
     let peer = Peer {
         name: "proxy".to_owned(),
         networks: vec![Network { first: proxy.ip(), bits: 32 }],
@@ -97,6 +97,7 @@ fn settings(domains: &[DomainMapping], links: Vec<String>) -> Settings {
         messages_to_sip: 1000,
         messages_to_xmpp: 1000,
         version: "1.2.3",
+        ..Settings::default()
     }
 }
 

@@ -319,7 +319,9 @@ impl GatewayHost {
                     None => effects.push(Effect::DialSip { gateway: self.index, remote, bytes, origin }),
                 }
             }
-            Transport::Tls => self.inputs.push(Input::Undelivered(origin, Undelivered::Unreachable)),
+            Transport::Tls | Transport::Ws | Transport::Wss => {
+                self.inputs.push(Input::Undelivered(origin, Undelivered::Unreachable))
+            }
         }
     }
 
