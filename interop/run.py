@@ -15,14 +15,19 @@ from world import World
 WIDTH = max(len(check.name) for check in checks.ALL)
 
 
+#: Groups that go by one name.
+SETS = {"sip": ("asterisk", "cluster", "secure", "phones", "socket", "scanner")}
+
+
 def arguments():
-    groups = ", ".join(dict.fromkeys(check.group for check in checks.ALL))
+    groups = ", ".join([*dict.fromkeys(check.group for check in checks.ALL), *SETS])
     parser = argparse.ArgumentParser(prog="interop/run", description="Checks stox between real programs.")
     parser.add_argument("wanted", nargs="*", metavar="GROUP-OR-CHECK", help=f"{groups}, or a check's name; none: all")
     parser.add_argument("--list", action="store_true", help="list the checks and stop")
     args = parser.parse_args()
-    chosen = [check for check in checks.ALL if not args.wanted or {check.group, check.name} & set(args.wanted)]
-    if unknown := set(args.wanted) - {name for check in checks.ALL for name in (check.group, check.name)}:
+    wanted = {name for word in args.wanted for name in SETS.get(word, (word,))}
+    chosen = [check for check in checks.ALL if not wanted or {check.group, check.name} & wanted]
+    if unknown := wanted - {name for check in checks.ALL for name in (check.group, check.name)}:
         parser.error(f"no group and no check is called {', '.join(sorted(unknown))}")
     return args, chosen
 
@@ -36,15 +41,16 @@ async def run_one(world, check):
     """Whether it passed, and what was received or what went wrong."""
     world.fresh()
     try:
+        await world.set(check.stage)
         if check.group != "peers":
             await world.bridge()
-        seen = await asyncio.wait_for(check.run(world), check.limit)
+        seen = await asyncio.wait_for(check.run(world.stage or world), check.limit)
     except asyncio.TimeoutError as error:
         return False, str(error) or f"not done within {check.limit} s"
     except Exception as error:
         return False, shorten(f"{type(error).__name__}: {error}".removeprefix("AssertionError: "))
-    if world.bridged and not world.stox.running:
-        return False, f"stox ended with {world.stox.process.returncode}: {world.stox.last_words()}"
+    if ended := world.ended():
+        return False, f"{ended.name} ended with {ended.process.returncode}: {ended.last_words()}"
     return True, seen
 
 

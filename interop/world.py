@@ -21,6 +21,7 @@ class World:
         self.juliet, self.nurse = Chat(place, "juliet"), Chat(place, "nurse")
         self.benvolio = Phone(place, "benvolio")
         self.bridged = False
+        self.stage, self.broken = None, {}
 
     async def start(self):
         """Everything but stox."""
@@ -34,7 +35,35 @@ class World:
             await self.stox.start()
         self.bridged = True
 
+    async def set(self, stage):
+        """Builds this stage, a class or None, unless it stands already."""
+        if type(self.stage) is stage or self.stage is stage is None:
+            return
+        await self.clear()
+        if stage in self.broken:
+            raise RuntimeError(self.broken[stage])
+        if stage:
+            self.stage = stage(self)
+            try:
+                await self.stage.start()
+            except Exception as error:
+                self.broken[stage] = f"{stage.__name__} does not stand: {error}"
+                await self.clear()
+                raise RuntimeError(self.broken[stage]) from error
+
+    async def clear(self):
+        if self.stage:
+            await self.stage.stop()
+        self.stage = None
+
+    def ended(self):
+        """The instance of stox that should run and does not."""
+        if self.bridged and not self.stox.running:
+            return self.stox
+        return self.stage and self.stage.ended()
+
     async def stop(self):
+        await self.clear()
         for chat in (self.juliet, self.nurse):
             with contextlib.suppress(Exception):
                 await chat.logout()
@@ -49,6 +78,8 @@ class World:
         for one in (self.juliet, self.nurse):
             one.errors.clear()
         self.benvolio.answers = lambda request: "200 OK"
+        if self.stage:
+            self.stage.fresh()
 
     async def nothing_crosses(self, seconds=0.6):
         await asyncio.sleep(seconds)

@@ -14,12 +14,14 @@ class Check:
     run: Callable
     #: Seconds; a check that takes longer has failed.
     limit: float
+    #: The class of what else must run meanwhile, see stage.py; the check gets an instance of it instead of the world.
+    stage: type | None = None
 
 
-def check(name, limit=20):
+def check(name, limit=20, stage=None):
     """Registers a check; its group is the module that it stands in."""
     def keep(function):
-        ALL.append(Check(function.__module__.rpartition(".")[2], name, function, limit))
+        ALL.append(Check(function.__module__.rpartition(".")[2], name, function, limit, stage))
         return function
     return keep
 
@@ -39,4 +41,4 @@ def has(whole, part, what):
 
 
 # In the order in which they run: a fault of the peers shows first, what takes long comes last.
-from . import peers, messages, text, parts, failures, content, identity, service, running, restart, volume  # noqa: E402,F401
+from . import peers, messages, text, parts, failures, content, identity, service, asterisk, running, restart, volume  # noqa: E402,F401

@@ -1,5 +1,5 @@
-"""baresip: romeo's phone, registered at Kamailio. It is told what to do by its control port (netstrings of JSON), and
-what it received is read from its own trace of SIP messages."""
+"""baresip, a phone: romeo's, registered at Kamailio, and others that say so. It is told what to do by its control port
+(netstrings of JSON), and what it received is read from its own trace of SIP messages."""
 
 import asyncio
 import json
@@ -28,30 +28,35 @@ module_app contact.so
 module_app menu.so
 module ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control}
+{more}
 """
-ACCOUNT = '<sip:{user}@pbx.example>;outbound="sip:127.0.0.1:{proxy};transport=udp";regint=600;mwi=no\n'
-CONTACTS = ("juliet", "nurse", "nobody")
-TRACE = re.compile(rb"\x1b\[36;1m#\n(\w+) (\S+) -> (\S+)\n(.*?)\x1b\[;m", re.S)
+ACCOUNT = '<sip:romeo@pbx.example>;outbound="sip:127.0.0.1:{kamailio};transport=udp";regint=600;mwi=no'
+CONTACTS = {name: f"sip:{name}@xmpp.example" for name in ("juliet", "nurse", "nobody")}
+TRACE = re.compile(rb"\x1b\[36;1m#\n\w+ \S+ -> \S+\n(.*?)\x1b\[;m", re.S)
 
 
 class Baresip(Program):
-    """`mail` has the MESSAGEs that it received, `answers` the responses to its own."""
+    """`mail` has the MESSAGEs that it received, `answers` the responses to its own. `account` is a line of its file of
+    accounts, `contacts` whom it can write to, `more` further lines of its configuration."""
 
-    def __init__(self, place, user="romeo"):
-        self.user, home = user, place.run / "baresip.conf"
+    def __init__(self, place, name="baresip", user="romeo", account=None, contacts=None, ports=None, more=""):
+        self.user, home = user, place.run / f"{name}.conf"
+        self.account, self.contacts = account or ACCOUNT.format(**vars(place)), contacts or CONTACTS
+        #: It listens for TLS on the port after `sip`.
+        self.sip, self.control, media = ports or (place.baresip, place.baresip_control, place.media)
         home.mkdir()
-        (home / "config").write_text(CONFIG.format(
-            sip=place.baresip, control=place.baresip_control, media=place.media, last=place.media + 20))
-        (home / "accounts").write_text(ACCOUNT.format(user=user, proxy=place.kamailio))
-        (home / "contacts").write_text("".join(f'"{name}" <sip:{name}@xmpp.example>\n' for name in CONTACTS))
-        super().__init__("baresip", place, "stdbuf", "-oL", "baresip", "-4", "-s", "-v", "-f", home)
-        self.mail, self.answers = Mailbox(f"{user} (baresip)"), Mailbox(f"{user} (baresip)")
+        (home / "config").write_text(CONFIG.format(sip=self.sip, control=self.control, media=media, last=media + 1, more=more))
+        (home / "accounts").write_text(self.account + "\n")
+        (home / "contacts").write_text("".join(f'"{name}" <{uri}>\n' for name, uri in self.contacts.items()))
+        super().__init__(name, place, "stdbuf", "-oL", "baresip", "-4", "-s", "-v", "-f", home)
+        self.mail, self.answers = Mailbox(f"{user} ({name})"), Mailbox(f"{user} ({name})")
 
     async def start(self):
-        await super().start(self.place.baresip_control)
-        self.reader, self.writer = await asyncio.open_connection(LOOPBACK, self.place.baresip_control)
+        await super().start(self.control)
+        self.reader, self.writer = await asyncio.open_connection(LOOPBACK, self.control)
         self.watching = asyncio.create_task(self._watch())
-        await self.until(lambda: "1 binding" in self.said(), "registration")
+        if "regint=0" not in self.account:
+            await self.until(lambda: "1 binding" in self.said(), "registration")
 
     async def stop(self, *how, **more):
         if self.running:
@@ -61,19 +66,22 @@ class Baresip(Program):
 
     async def _watch(self):
         """Reads the trace as it grows."""
-        seen, here = 0, f"{LOOPBACK}:{self.place.baresip}".encode()
+        seen = 0
         while True:
             log = self.log.read_bytes()
             for block in TRACE.finditer(log, seen):
                 seen = block.end()
-                if block[3] == here:
-                    self._received(Sip(block[4]))
+                self._received(Sip(block[1]))
             await asyncio.sleep(0.05)
 
     def _received(self, message):
+        """Whose the first Via is says who sent it: a port is of no use, it differs for each connection."""
+        mine = (message.get("via") or "").partition(";")[0].split(":")[-1] in (str(self.sip), str(self.sip + 1))
+        if mine != (message.status is not None):
+            return
         if message.status is None:
             self.mail.put(message)
-        elif (message.get("cseq") or "").endswith("MESSAGE"):
+        elif message.status >= 200 and message.get("cseq").endswith("MESSAGE"):
             self.answers.put(message)
 
     async def command(self, command, params=""):
@@ -86,10 +94,10 @@ class Baresip(Program):
                 return answer.get("data", "")
 
     async def message(self, name, text):
-        """Writes to one of CONTACTS, and returns the final response. baresip writes to the contact that is chosen,
+        """Writes to one of its contacts, and returns the final response. baresip writes to the contact that is chosen,
         and the list has two ends."""
-        for step in ["contact_prev"] * len(CONTACTS) + ["contact_next"] * len(CONTACTS):
-            if f"sip:{name}@" in await self.command(step):
+        for step in ["contact_prev"] * len(self.contacts) + ["contact_next"] * len(self.contacts):
+            if self.contacts[name] in await self.command(step):
                 break
         await self.command("message", text)
-        return await self.answers.next(what="response")
+        return await self.answers.next(lambda answer: answer.status not in (401, 407), what="response")

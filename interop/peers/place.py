@@ -11,10 +11,14 @@ PROJECT = HERE.parent.parent
 
 LOOPBACK = "127.0.0.1"
 SECRET = "s3cret"
+#: What interop/install keeps for all checkouts.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stox-interop"
 
 XMPP_USERS = ("juliet", "nurse", "paris")
 #: The household that the volume checks write to: many pairs, since one pair has one message pending (RFC 3428 section 8).
 MONTAGUES = tuple(f"montague{n}" for n in range(20))
+#: The domains that stox speaks for at Prosody, one for each of its instances.
+COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "cluster.example", "secure.example", "phones.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 
@@ -44,14 +48,21 @@ class Place:
         self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
         #: Romeo's phone takes its media ports from here on; nobody calls.
         self.media = base + 20
+        self._more = iter(range(base + 40, base + 100))
         self.run = PROJECT / "target" / "interop" / (name if base == first else f"{name}-{base}")
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)
+
+    def ports(self, count=1):
+        """As many ports more, one after the other, of this run and no other's."""
+        taken = [next(self._more) for _ in range(count)]
+        return taken if count > 1 else taken[0]
 
     def fill(self, template, into, **names):
         """Writes peers/TEMPLATE with its @NAMES@ filled in to the run directory."""
         text = (HERE / template).read_text()
         text = re.sub(r"@([A-Z0-9]+)@", lambda found: str(names[found[1]]), text)
         path = self.run / into
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path

@@ -1,5 +1,5 @@
 -- Prosody as the chat server of xmpp.example, on loopback. Names between @ are filled in by prosody.py.
--- sip.example is the component (XEP-0114) that stox speaks for. No encryption: nothing leaves this machine.
+-- sip.example and its like are the components (XEP-0114) that stox speaks for. No encryption: nothing leaves this machine.
 
 run_as_root = true
 daemonize = false
@@ -25,6 +25,4 @@ log = { { levels = { min = "info" }, to = "console" } }
 
 VirtualHost "xmpp.example"
 
-Component "sip.example"
-  component_secret = "@SECRET@"
-  modules_enabled = { "witness" }
+@COMPONENTS@

@@ -3,14 +3,21 @@
 import asyncio
 import re
 
-from .place import HERE, SECRET, XMPP_USERS
+from .place import COMPONENTS, HERE, SECRET, XMPP_USERS
 from .program import Program
+
+COMPONENT = f"""
+Component "{{}}"
+  component_secret = "{SECRET}"
+  modules_enabled = {{{{ "witness" }}}}
+"""
 
 
 class Prosody(Program):
     def __init__(self, place):
         self.config = place.fill("prosody.cfg.lua", "prosody.cfg.lua", HERE=HERE, RUN=place.run,
-                                 C2S=place.c2s, COMPONENT=place.component, SECRET=SECRET)
+                                 C2S=place.c2s, COMPONENT=place.component,
+                                 COMPONENTS="".join(COMPONENT.format(domain) for domain in COMPONENTS))
         super().__init__("prosody", place, "/usr/bin/prosody", "-F", "--config", self.config)
 
     async def start(self):

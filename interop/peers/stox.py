@@ -6,41 +6,49 @@ import json
 from .place import LOOPBACK, SECRET
 from .program import Program
 
+#: What every instance has; `sides` is the rest.
 CONFIG = """\
 [[xmpp.component]]
-domain = "sip.example"
+domain = "{domain}"
 server = "127.0.0.1:{component}"
 secret = "{secret}"
 
-[sip]
-listen = ["udp:127.0.0.1:{stox}", "tcp:127.0.0.1:{stox}"]
-
 [admin]
 listen = "127.0.0.1:{admin}"
+
+[[domain]]
+home = "xmpp"
+xmpp = "xmpp.example"
+sip = "xmpp.example"
+
+{sides}
+"""
+PBX = """\
+[sip]
+listen = ["udp:127.0.0.1:{stox}", "tcp:127.0.0.1:{stox}"]
 
 [[domain]]
 home = "sip"
 xmpp = "sip.example"
 sip = "pbx.example"
 next_hop = "sip:127.0.0.1:{kamailio};transport=udp"
-
-[[domain]]
-home = "xmpp"
-xmpp = "xmpp.example"
-sip = "xmpp.example"
 """
 
 
 class Stox(Program):
-    def __init__(self, place, binary):
-        self.binary, self.config = binary, place.run / "stox.toml"
+    """One instance, that speaks for `domain` at Prosody. `sides` is TOML: `[sip]` and the domains at home there."""
+
+    def __init__(self, place, binary, name="stox", domain="sip.example", admin=None, sides=None):
+        self.binary, self.config = binary, place.run / f"{name}.toml"
+        self.admin = admin or place.admin
         self.config.touch(mode=0o600)
-        self.config.write_text(CONFIG.format(secret=SECRET, **vars(place)))
-        super().__init__("stox", place, binary, "--config", self.config)
+        self.config.write_text(CONFIG.format(domain=domain, component=place.component, secret=SECRET, admin=self.admin,
+                                             sides=sides or PBX.format(**vars(place))))
+        super().__init__(name, place, binary, "--config", self.config)
 
     async def start(self):
         """Returns when /ready says that both sides are up."""
-        await super().start(self.place.admin)
+        await super().start(self.admin)
         await self.until(self.ready, "readiness")
 
     async def ready(self):
@@ -49,7 +57,7 @@ class Stox(Program):
 
     async def get(self, path):
         """Status and body of a GET at the side door."""
-        reader, writer = await asyncio.open_connection(LOOPBACK, self.place.admin)
+        reader, writer = await asyncio.open_connection(LOOPBACK, self.admin)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: stox\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
         writer.close()

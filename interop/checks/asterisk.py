@@ -1,0 +1,69 @@
+"""Asterisk with trunks and telephones as its manual shows them, and nothing in it that knows stox."""
+
+from peers.asterisk import Asterisk
+from peers.baresip import Baresip
+from stage import Stage
+
+from . import check, equal, has, quote
+
+TRUNK = """
+[sip]
+listen = ["udp:127.0.0.11:{port}", "tcp:127.0.0.11:{port}"]
+
+[[domain]]
+home = "sip"
+xmpp = "asterisk.example"
+sip = "asterisk.example"
+next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
+"""
+LINE = '<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;regint=600;mwi=no'
+
+
+class Office(Stage):
+    """Asterisk, telephone 1002 (baresip, registered with digest), and stox at the other end of a trunk."""
+
+    def __init__(self, world):
+        super().__init__(world)
+        port, trunk, branch = self.place.ports(), self.place.ports(), self.place.ports()
+        self.asterisk = self.add(Asterisk(self.place, SIP=port, TRUNK=trunk, BRANCH=branch))
+        self.trunk = self.stox("stox-trunk", "asterisk.example", TRUNK.format(port=trunk, asterisk=port))
+        sip, _, control, media, _ = (self.place.ports() for _ in range(5))
+        self.phone = self.add(Baresip(
+            self.place, "baresip-1002", "1002", LINE.format(port), ports=(sip, control, media),
+            contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "nobody")}))
+
+
+@check("asterisk-trunk-x2s", stage=Office)
+async def _(s):
+    """juliet -> stox -> trunk -> dialplan -> telephone."""
+    s.juliet.write("1002@asterisk.example", "Wherefore art thou 1002? äöü 😀")
+    got = await s.phone.mail.next(lambda one: one.method == "MESSAGE")
+    equal(got.text, "Wherefore art thou 1002? äöü 😀", "text")
+    has(got.get("from"), "sip:juliet@xmpp.example", "From")
+    await s.juliet.errors.stays_empty()
+    return f"baresip 1002 received by way of Asterisk: {quote(got.text)} from {got.get('from')}"
+
+
+@check("asterisk-trunk-s2x", stage=Office)
+async def _(s):
+    """telephone -> dialplan -> trunk -> stox -> juliet."""
+    answer = await s.phone.message("juliet", "By a name I know not how to tell thee who I am. äöü 😀")
+    has("200 202", str(answer.status), "Asterisk's answer")
+    got = await s.juliet.mail.next()
+    equal(got.body, "By a name I know not how to tell thee who I am. äöü 😀", "text")
+    equal(got.sender, "1002@asterisk.example", "sender")
+    return f"juliet received: {quote(got.body)} from {got.sender}"
+
+
+@check("asterisk-qualify", stage=Office)
+async def _(s):
+    """Asterisk asks the far end of its trunk with OPTIONS every two seconds."""
+    uri = await s.asterisk.contact_is("trunk", "Avail")
+    return f"Asterisk: pjsip show contacts: trunk/{uri} Avail"
+
+
+@check("asterisk-x2s-unknown", stage=Office)
+async def _(s):
+    """An extension that the dialplan does not have."""
+    error = await s.juliet.error_for(s.juliet.write("77@asterisk.example", "Is anybody there?"))
+    return f"juliet received: {error.error}: {quote(error.text)}"

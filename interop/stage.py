@@ -1,0 +1,40 @@
+"""What some checks need besides the people of `World`: more servers and phones, and an instance of stox set up for them.
+
+A stage is built for the first check that asks for it and is torn down when a check asks for another one or for none."""
+
+from peers.stox import Stox
+
+
+class Stage:
+    """`programs` are started in their order and stopped in the other. A subclass makes them in its `__init__`."""
+
+    def __init__(self, world):
+        self.w, self.place, self.programs = world, world.place, []
+        self.juliet, self.nurse = world.juliet, world.nurse
+
+    def stox(self, name, domain, sides):
+        """An instance of stox that speaks for `domain`; `sides` is TOML with the names of this stage between braces."""
+        made = Stox(self.place, self.w.stox.binary, name, domain, self.place.ports(), sides)
+        self.programs.append(made)
+        return made
+
+    def add(self, program):
+        self.programs.append(program)
+        return program
+
+    async def start(self):
+        for program in self.programs:
+            await program.start()
+
+    async def stop(self):
+        for program in reversed(self.programs):
+            await program.stop()
+
+    def fresh(self):
+        for program in self.programs:
+            if hasattr(program, "mail"):
+                program.mail.clear()
+
+    def ended(self):
+        """The instance of stox that should run and does not."""
+        return next((program for program in self.programs if isinstance(program, Stox) and not program.running), None)
