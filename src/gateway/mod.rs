@@ -14,12 +14,14 @@
 //! |---|---|
 //! | `to_xmpp` | SIP MESSAGE -> stanza, and its outcome |
 //! | `to_sip` | message stanza -> MESSAGE, and its outcome |
+//! | `errand` | the way of a request of ours: where to, how large, how it ended |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `confirm` | which stanzas a server has taken |
 //! | `lines` | who is pending, who waits |
 //! | `trust` | whose From counts |
 
 mod confirm;
+mod errand;
 mod held;
 mod input;
 mod limits;
@@ -78,8 +80,8 @@ pub struct Gateway {
     outcomes: BTreeMap<RelayId, Stanza>,
 
     lines: Lines<to_sip::Letter>,
-    pending: HashMap<ClientId, to_sip::Pending>,
-    lookups: HashMap<LookupId, to_sip::Lookup>,
+    errands: HashMap<ClientId, errand::Out>,
+    lookups: HashMap<LookupId, errand::Lookup>,
     lookup_count: LookupId,
     recent: Recent,
     no_typing: Recent,
@@ -142,7 +144,7 @@ impl Gateway {
             confirmations: Confirmations::default(),
             outcomes: BTreeMap::new(),
             lines,
-            pending: HashMap::new(),
+            errands: HashMap::new(),
             lookups: HashMap::new(),
             lookup_count: 0,
             recent: Recent::new(limits::REPEATED),
@@ -290,7 +292,7 @@ impl Gateway {
     fn on_event(&mut self, event: Event, now: Now) {
         match event {
             Event::Request { transaction, request, flow } => self.on_request(transaction, request, flow, now),
-            Event::Response { transaction, response } => self.on_response(transaction, &response, now),
+            Event::Response { transaction, response } => self.on_response(transaction, response, now),
             Event::TimedOut { transaction, heard } => self.on_timed_out(transaction, heard, now),
             Event::Failed { transaction, cause } => self.on_failed(transaction, cause, now),
             // A provisional response to MESSAGE only says that somebody is there; an INVITE is answered at once here,

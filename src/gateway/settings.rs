@@ -1,5 +1,6 @@
 //! What a gateway is told at its start, besides the mapping.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::trust::{Stranger, Trust};
@@ -35,6 +36,8 @@ pub struct Route {
     pub max_message: usize,
     /// What happens to a larger one.
     pub large: Size,
+    /// The domain that the next hop's certificate must name (RFC 5922 section 4).
+    pub tls_name: Option<Arc<str>>,
 }
 
 /// What happens to a request too large for UDP.
@@ -66,13 +69,13 @@ impl Route {
     /// To `next_hop`; every other value is the configuration's default.
     #[must_use]
     pub fn to(next_hop: Destination) -> Self {
-        Self { next_hop, max_message: crate::sip::endpoint::MAX_UDP, large: Size::Tcp }
+        Self { next_hop, max_message: crate::sip::endpoint::MAX_UDP, large: Size::Tcp, tls_name: None }
     }
 }
 
 impl Settings {
-    pub(super) fn route(&self, xmpp_domain: &str) -> Option<&Route> {
-        self.routes.iter().find(|(domain, _)| domain == xmpp_domain).map(|(_, route)| route)
+    pub(super) fn route_of(&self, xmpp_domain: &str) -> Option<super::errand::RouteId> {
+        self.routes.iter().position(|(domain, _)| domain == xmpp_domain)
     }
 
     pub(super) fn link_of(&self, xmpp_domain: &str) -> Option<super::Link> {

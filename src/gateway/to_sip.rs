@@ -1,7 +1,7 @@
 //! XMPP to SIP: a message stanza becomes a MESSAGE, and its final response an outcome.
 //!
 //! ```text
-//!  on_message -> enter the pair's line -> start -> locate -> request ... on_response, on_timed_out, on_failed
+//!  on_message -> enter the pair's line -> start -> send_out (errand) ... on_letter_end
 //!                      |                                                       |
 //!                      +-- waits <------------------- whose turn is it? <------+
 //! ```
@@ -10,15 +10,15 @@
 
 use std::time::Duration;
 
+use super::errand::{End, Purpose};
 use super::lines::{Entered, Pair};
 use super::recent::Print;
 use super::stats::ToSip;
-use super::{Gateway, Link, LookupId, Output, Size, limits};
+use super::{Gateway, Link, limits};
 use crate::mapping::message::Outgoing;
 use crate::model::{Content, Failure, InstantMessage, Reason};
-use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted};
-use crate::sip::locate::{self, Answer, Locator, Query, Step, Target, Transport};
-use crate::sip::message::{Request, Response, Status};
+use crate::sip::locate;
+use crate::sip::message::{Response, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Message, Stanza};
@@ -46,21 +46,11 @@ pub(super) struct Letter {
     since: Duration,
 }
 
-/// A message whose MESSAGE is out.
+/// A message whose MESSAGE is on its way.
 #[derive(Debug)]
 pub(super) struct Pending {
     pair: Pair,
     sender: Sender,
-    /// Whether it went over TCP only because of its size.
-    large: bool,
-}
-
-/// A message that waits for DNS.
-#[derive(Debug)]
-pub(super) struct Lookup {
-    pair: Pair,
-    letter: Letter,
-    locator: Locator,
 }
 
 impl Gateway {
@@ -138,47 +128,11 @@ impl Gateway {
 
     /// Sends a message whose turn it is. `false`: it has already had its outcome.
     fn start(&mut self, pair: &Pair, letter: Letter, now: Now) -> bool {
-        let Some(route) = self.settings.route(&letter.message.to.domain) else {
-            self.refuse(&letter.sender, &Failure::new(Reason::ServerNotFound), ToSip::Unreachable);
+        let Letter { message, sender, .. } = letter;
+        let Some(route) = self.settings.route_of(&message.to.domain) else {
+            self.refuse(&sender, &Failure::new(Reason::ServerNotFound), ToSip::Unreachable);
             return false;
         };
-        let (locator, step) = locate::locate(&route.next_hop);
-        self.go_on(pair, letter, locator, step, now)
-    }
-
-    fn go_on(&mut self, pair: &Pair, letter: Letter, locator: Locator, step: Step, now: Now) -> bool {
-        match step {
-            Step::Found(targets) => self.send(pair, letter, targets, now),
-            Step::Ask(query) => self.ask(pair, letter, locator, query),
-            Step::NotFound(reason) => {
-                self.refuse(&letter.sender, &not_located(reason), ToSip::Unreachable);
-                false
-            }
-        }
-    }
-
-    fn ask(&mut self, pair: &Pair, letter: Letter, locator: Locator, query: Query) -> bool {
-        if self.lookups.len() >= limits::LOOKUPS {
-            let failure = Failure::because(Reason::Overloaded, "too many DNS questions are open");
-            self.refuse(&letter.sender, &failure, ToSip::Full);
-            return false;
-        }
-        self.lookup_count += 1;
-        self.lookups.insert(self.lookup_count, Lookup { pair: pair.clone(), letter, locator });
-        self.outputs.push(Output::Locate(self.lookup_count, query));
-        true
-    }
-
-    pub(super) fn on_located(&mut self, id: LookupId, answer: Answer, now: Now) {
-        let Some(Lookup { pair, letter, mut locator }) = self.lookups.remove(&id) else { return };
-        let step = locator.answer(answer);
-        if !self.go_on(&pair, letter, locator, step, now) {
-            self.take_turns(&pair, now);
-        }
-    }
-
-    fn send(&mut self, pair: &Pair, letter: Letter, mut targets: Vec<Target>, now: Now) -> bool {
-        let Letter { message, sender, .. } = letter;
         self.cseq = self.cseq % limits::LAST_CSEQ + 1;
         let (from_tag, call_id) = (self.ids.tag(), self.ids.call_id());
         let outgoing = Outgoing { from_tag: &from_tag, call_id: &call_id, cseq: self.cseq, language: None };
@@ -189,104 +143,79 @@ impl Gateway {
                 return false;
             }
         };
-        let large = self.is_too_large(&request, &message.to.domain, &targets);
-        if large == Some(Size::Refuse) {
-            self.refuse(&sender, &too_large(), ToSip::TooLarge);
-            return false;
-        }
-        if large == Some(Size::Tcp) {
-            for target in &mut targets {
-                target.transport = Transport::Tcp;
+        let pending = Pending { pair: pair.clone(), sender };
+        let Err(ended) = self.send_out(route, request, Purpose::Letter(pending), now) else { return true };
+        let (Purpose::Letter(pending), end) = *ended;
+        self.settle(&pending, end, now);
+        false
+    }
+
+    /// The message is done, and so is the line behind it where nobody answered.
+    pub(super) fn on_letter_end(&mut self, letter: Pending, end: End, now: Now) {
+        self.settle(&letter, end, now);
+        self.take_turns(&letter.pair, now);
+    }
+
+    /// Gives a message its outcome.
+    fn settle(&mut self, letter: &Pending, end: End, now: Now) {
+        let sender = &letter.sender;
+        let unreachable = |text: String| Failure::because(Reason::Unreachable, text);
+        match end {
+            End::Answered(response) => self.on_answered(sender, &response, now),
+            End::TimedOut { heard } => {
+                let text = if heard { "the SIP side did not finish in time" } else { "the SIP side did not answer" };
+                self.end_line(letter, &Failure::because(Reason::ServerTimeout, text));
             }
-        }
-        match self.endpoint.request(&request, targets, Large::UseUdp, now) {
-            Ok(transaction) => {
-                let call_id = request.headers.call_id();
-                tracing::debug!(message = %sender, id = sender.id, call_id, %transaction, "message from XMPP sent to SIP");
-                let pending = Pending { pair: pair.clone(), sender, large: large.is_some() };
-                self.pending.insert(transaction, pending);
-                true
+            End::NotSent(cause) => {
+                let failure = unreachable(format!("the SIP server cannot be reached: {cause}"));
+                self.refuse(sender, &failure, ToSip::Unreachable);
             }
-            Err(NotStarted::Overload) => {
-                let failure = Failure::because(Reason::Overloaded, "too many requests wait for answers");
-                self.refuse(&sender, &failure, ToSip::Full);
-                false
+            End::NotSentLarge(cause) => {
+                let text = "the message is too long for UDP, and the SIP server cannot be reached over TCP";
+                let failure = Failure::because(Reason::TooLarge, format!("{text}: {cause}"));
+                self.refuse(sender, &failure, ToSip::TooLarge);
             }
-            Err(NotStarted::NoTarget) => {
-                let failure = Failure::because(Reason::Unreachable, "no transport leads to the SIP server");
-                self.refuse(&sender, &failure, ToSip::Unreachable);
-                false
+            End::TooLarge => self.refuse(sender, &too_large(), ToSip::TooLarge),
+            End::NotFound(reason) => self.refuse(sender, &not_located(reason), ToSip::Unreachable),
+            End::Full(what) => self.refuse(sender, &Failure::because(Reason::Overloaded, what), ToSip::Full),
+            End::NoWay => {
+                let failure = unreachable("no transport leads to the SIP server".to_owned());
+                self.refuse(sender, &failure, ToSip::Unreachable);
             }
         }
     }
 
-    /// What the route says about a request that is too large for the UDP target it would go to first.
-    fn is_too_large(&self, request: &Request, domain: &str, targets: &[Target]) -> Option<Size> {
-        let route = self.settings.route(domain)?;
-        let udp = targets.first().is_some_and(|target| target.transport == Transport::Udp);
-        let size = || self.endpoint.size_with_via(request, Transport::Udp);
-        (udp && size() > route.max_message).then_some(route.large)
-    }
-
-    pub(super) fn on_response(&mut self, transaction: ClientId, response: &Response, now: Now) {
-        let Some(pending) = self.pending.remove(&transaction) else { return };
+    fn on_answered(&mut self, sender: &Sender, response: &Response, now: Now) {
         match self.mapping.status_to_failure(response) {
             None => {
-                tracing::debug!(message = %pending.sender, status = response.status.code(), "message taken by SIP");
+                tracing::debug!(message = %sender, status = response.status.code(), "message taken by SIP");
                 self.stats.to_sip(ToSip::Delivered);
             }
             Some(failure) => {
-                if pending.sender.quiet && response.status == Status::UNSUPPORTED_MEDIA_TYPE {
-                    self.no_typing.seen(Print::of(&pending.sender.to.bare()), now);
+                if sender.quiet && response.status == Status::UNSUPPORTED_MEDIA_TYPE {
+                    self.no_typing.seen(Print::of(&sender.to.bare()), now);
                 }
-                self.refuse(&pending.sender, &failure, ToSip::Refused);
+                self.refuse(sender, &failure, ToSip::Refused);
             }
         }
-        self.take_turns(&pending.pair, now);
     }
 
-    /// Nobody answered for 64 * T1, so whoever waits in the same line would wait as long for nothing: all of them are
-    /// told now.
-    pub(super) fn on_timed_out(&mut self, transaction: ClientId, heard: bool, _now: Now) {
-        let Some(pending) = self.pending.remove(&transaction) else { return };
-        let text = if heard { "the SIP side did not finish in time" } else { "the SIP side did not answer" };
-        let failure = Failure::because(Reason::ServerTimeout, text);
-        self.end_line(&pending.pair, &pending.sender, &failure);
-    }
-
-    /// The pending message of a line and everybody behind it.
-    fn end_line(&mut self, pair: &Pair, sender: &Sender, failure: &Failure) {
-        self.refuse(sender, failure, ToSip::TimedOut);
-        for letter in self.lines.close(pair) {
+    /// The pending message of a line and everybody behind it: nobody answered for 64 * T1, so they would wait as long
+    /// for nothing.
+    fn end_line(&mut self, letter: &Pending, failure: &Failure) {
+        self.refuse(&letter.sender, failure, ToSip::TimedOut);
+        for letter in self.lines.close(&letter.pair) {
             self.refuse(&letter.sender, failure, ToSip::TimedOut);
         }
-    }
-
-    pub(super) fn on_failed(&mut self, transaction: ClientId, cause: Cause, now: Now) {
-        let Some(pending) = self.pending.remove(&transaction) else { return };
-        match cause {
-            Cause::TooLarge => self.refuse(&pending.sender, &too_large(), ToSip::TooLarge),
-            Cause::NotSent(why) if pending.large => {
-                let text =
-                    format!("the message is too long for UDP, and the SIP server cannot be reached over TCP: {why}");
-                self.refuse(&pending.sender, &Failure::because(Reason::TooLarge, text), ToSip::TooLarge);
-            }
-            Cause::NotSent(why) => {
-                let failure = Failure::because(Reason::Unreachable, format!("the SIP server cannot be reached: {why}"));
-                self.refuse(&pending.sender, &failure, ToSip::Unreachable);
-            }
-        }
-        self.take_turns(&pending.pair, now);
     }
 
     /// Everything on its way to SIP is given up: the process ends. Whether a pending one arrived is not known.
     pub(super) fn give_up_to_sip(&mut self) {
         let failure = Failure::because(Reason::ServerTimeout, "the gateway was stopped before the SIP side answered");
-        for (_, pending) in std::mem::take(&mut self.pending) {
-            self.end_line(&pending.pair, &pending.sender, &failure);
-        }
-        for (_, lookup) in std::mem::take(&mut self.lookups) {
-            self.end_line(&lookup.pair, &lookup.letter.sender, &failure);
+        for purpose in self.abandon_errands() {
+            match purpose {
+                Purpose::Letter(letter) => self.end_line(&letter, &failure),
+            }
         }
     }
 
@@ -318,6 +247,12 @@ impl Gateway {
 impl std::fmt::Display for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "x{}", self.number)
+    }
+}
+
+impl std::fmt::Display for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.sender.fmt(f)
     }
 }
 

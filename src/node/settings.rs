@@ -54,7 +54,11 @@ impl Node {
                 Large::Tcp => Size::Tcp,
                 Large::Refuse => Size::Refuse,
             };
-            (domain.mapping.xmpp.clone(), Route { next_hop, max_message: domain.max_message, large })
+            let tls_name = tls_name(&next_hop.host, &domain.mapping.sip_host);
+            (
+                domain.mapping.xmpp.clone(),
+                Route { max_message: domain.max_message, large, tls_name, ..Route::to(next_hop) },
+            )
         };
         of_sip.map(route).collect()
     }
@@ -107,4 +111,10 @@ fn own_address(addr: SocketAddr) -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind(any).ok()?;
     socket.connect(nowhere).ok()?;
     socket.local_addr().ok().map(|local| local.ip())
+}
+
+/// What the next hop's certificate must name: the name it is reached by, before DNS (RFC 5922 section 4); where that is
+/// an address, the domain it serves.
+fn tls_name(next_hop: &str, sip_host: &str) -> Option<Arc<str>> {
+    [next_hop, sip_host].into_iter().find(|host| locate::numeric(host).is_none()).map(Arc::from)
 }

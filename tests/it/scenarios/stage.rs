@@ -92,7 +92,6 @@ fn settings(domains: &[DomainMapping], links: Vec<String>) -> Settings {
         links,
         routes: of_sip.iter().map(|domain| (domain.xmpp.clone(), route.clone())).collect(),
         trust: Trust::new(vec![peer], Stranger::Refuse),
-        confirm_within: Duration::from_secs(1),
         queue_per_pair: 10,
         messages_to_sip: 1000,
         messages_to_xmpp: 1000,
