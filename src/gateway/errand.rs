@@ -14,6 +14,7 @@
 use super::{Gateway, LookupId, Output, Size, limits, to_sip};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
 use crate::sip::locate::{self, Answer, Locator, Query, Step, Target, Transport};
+use crate::sip::message::header::CSeq;
 use crate::sip::message::{Request, Response};
 use crate::time::Now;
 
@@ -65,6 +66,18 @@ pub(super) struct Out {
     purpose: Purpose,
     /// Whether it went over TCP only because of its size.
     large: bool,
+    /// Kept only where an answer may call for another try.
+    again: Option<Box<Again>>,
+}
+
+/// What another try needs: with credentials after a challenge (RFC 3261 section 22.2), or in a form that the peer takes.
+#[derive(Debug)]
+struct Again {
+    route: RouteId,
+    request: Request,
+    /// Where it went, in this order: a nonce counts where it came from.
+    targets: Vec<Target>,
+    tries: u8,
 }
 
 /// An errand that waits for DNS.
@@ -132,15 +145,47 @@ impl Gateway {
             }
             None => {}
         }
-        let domain = self.settings.routes.get(route).and_then(|(_, route)| route.tls_name.clone());
-        match self.endpoint.request(&request, targets, Sending { large: Large::UseUdp, domain }, now) {
+        let again = self.may_go_again(route, &purpose).then(|| targets.clone());
+        let sending = self.sending(route);
+        match self.endpoint.request(&request, targets, sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %purpose, call_id = request.headers.call_id(), %transaction, "sent to SIP");
-                self.errands.insert(transaction, Out { purpose, large: large.is_some() });
+                let again = again.map(|targets| Box::new(Again { route, request, targets, tries: 1 }));
+                self.errands.insert(transaction, Out { purpose, large: large.is_some(), again });
                 Ok(())
             }
-            Err(NotStarted::Overload) => Err(Box::new((purpose, End::Full("too many requests wait for answers")))),
-            Err(NotStarted::NoTarget) => Err(Box::new((purpose, End::NoWay))),
+            Err(why) => Err(Box::new((purpose, End::from(why)))),
+        }
+    }
+
+    fn sending(&self, route: RouteId) -> Sending {
+        let domain = self.settings.routes.get(route).and_then(|(_, route)| route.tls_name.clone());
+        Sending { large: Large::UseUdp, domain }
+    }
+
+    /// Whether an answer may call for another try: then the request is kept.
+    fn may_go_again(&self, _route: RouteId, _purpose: &Purpose) -> bool {
+        false
+    }
+
+    /// Whether `response` calls for another try, and then makes the request ready for it.
+    fn calls_for_another(&mut self, _again: &mut Again, _purpose: &mut Purpose, _response: &Response) -> bool {
+        false
+    }
+
+    /// The same request once more: a new transaction with the next CSeq (RFC 3261 section 8.1.3.5).
+    fn resend(&mut self, mut out: Out, mut again: Box<Again>, now: Now) {
+        if let Ok(cseq) = again.request.headers.cseq() {
+            again.request.headers.set(&CSeq { number: cseq.number + 1, ..cseq });
+        }
+        let sending = self.sending(again.route);
+        match self.endpoint.request(&again.request, again.targets.clone(), sending, now) {
+            Ok(transaction) => {
+                tracing::debug!(errand = %out.purpose, %transaction, "sent to SIP once more");
+                out.again = Some(again);
+                self.errands.insert(transaction, out);
+            }
+            Err(why) => self.on_end(out.purpose, why.into(), now),
         }
     }
 
@@ -153,7 +198,15 @@ impl Gateway {
     }
 
     pub(super) fn on_response(&mut self, transaction: ClientId, response: Response, now: Now) {
-        let Some(out) = self.errands.remove(&transaction) else { return };
+        let Some(mut out) = self.errands.remove(&transaction) else { return };
+        if let Some(mut again) = out.again.take()
+            && again.tries < limits::TRIES
+            && self.calls_for_another(&mut again, &mut out.purpose, &response)
+        {
+            again.tries += 1;
+            self.resend(out, again, now);
+            return;
+        }
         self.on_end(out.purpose, End::Answered(response), now);
     }
 
@@ -184,6 +237,15 @@ impl Gateway {
         let out = std::mem::take(&mut self.errands).into_values().map(|out| out.purpose);
         let waiting = std::mem::take(&mut self.lookups).into_values().map(|lookup| lookup.errand.purpose);
         out.chain(waiting).collect()
+    }
+}
+
+impl From<NotStarted> for End {
+    fn from(why: NotStarted) -> Self {
+        match why {
+            NotStarted::Overload => Self::Full("too many requests wait for answers"),
+            NotStarted::NoTarget => Self::NoWay,
+        }
     }
 }
 

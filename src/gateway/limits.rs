@@ -26,6 +26,10 @@ pub(super) const MAX_HOPS: u8 = 16;
 /// DNS questions that may wait for their answers.
 pub(super) const LOOKUPS: usize = 10_000;
 
+/// Times that one request goes out: once plainly, then with credentials, with a fresh nonce where that one was stale, and
+/// for a proxy on the way as well.
+pub(super) const TRIES: u8 = 4;
+
 /// CSeq numbers start again behind this one (RFC 3261 section 8.1.1.5: below 2^31).
 pub(super) const LAST_CSEQ: u32 = (1 << 31) - 2;
 
