@@ -87,6 +87,9 @@ pub(super) struct Lookup {
     locator: Locator,
 }
 
+/// The request does not fit, and the route says that it must.
+struct TooLarge;
+
 /// An errand that ended before anything left.
 pub(super) type Ended = (Purpose, End);
 
@@ -137,21 +140,16 @@ impl Gateway {
 
     fn send_to(&mut self, errand: Errand, mut targets: Vec<Target>, now: Now) -> Result<(), Box<Ended>> {
         let Errand { route, request, purpose } = errand;
-        let large = self.is_too_large(&request, route, &targets);
-        match large {
-            Some(Size::Refuse) => return Err(Box::new((purpose, End::TooLarge))),
-            Some(Size::Tcp) => {
-                targets.iter_mut().filter(|t| t.transport == Transport::Udp).for_each(|t| t.transport = Transport::Tcp);
-            }
-            None => {}
-        }
+        let Ok(large) = self.fit(&request, route, &mut targets) else {
+            return Err(Box::new((purpose, End::TooLarge)));
+        };
         let again = self.may_go_again(route, &purpose).then(|| targets.clone());
         let sending = self.sending(route);
         match self.endpoint.request(&request, targets, sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %purpose, call_id = request.headers.call_id(), %transaction, "sent to SIP");
                 let again = again.map(|targets| Box::new(Again { route, request, targets, tries: 1 }));
-                self.errands.insert(transaction, Out { purpose, large: large.is_some(), again });
+                self.errands.insert(transaction, Out { purpose, large, again });
                 Ok(())
             }
             Err(why) => Err(Box::new((purpose, End::from(why)))),
@@ -178,6 +176,11 @@ impl Gateway {
         if let Ok(cseq) = again.request.headers.cseq() {
             again.request.headers.set(&CSeq { number: cseq.number + 1, ..cseq });
         }
+        // Credentials are long: what went by UDP without them may need TCP with them.
+        match self.fit(&again.request, again.route, &mut again.targets) {
+            Ok(large) => out.large |= large,
+            Err(TooLarge) => return self.on_end(out.purpose, End::TooLarge, now),
+        }
         let sending = self.sending(again.route);
         match self.endpoint.request(&again.request, again.targets.clone(), sending, now) {
             Ok(transaction) => {
@@ -189,12 +192,20 @@ impl Gateway {
         }
     }
 
-    /// What the route says about a request that is too large for the UDP target it would go to first.
-    fn is_too_large(&self, request: &Request, route: RouteId, targets: &[Target]) -> Option<Size> {
-        let (_, route) = self.settings.routes.get(route)?;
+    /// Does what the route says about a request that is too large for the UDP target it would go to first; `true`: its
+    /// targets are TCP ones now.
+    fn fit(&self, request: &Request, route: RouteId, targets: &mut [Target]) -> Result<bool, TooLarge> {
+        let Some((_, route)) = self.settings.routes.get(route) else { return Ok(false) };
         let udp = targets.first().is_some_and(|target| target.transport == Transport::Udp);
-        let size = || self.endpoint.size_with_via(request, Transport::Udp);
-        (udp && size() > route.max_message).then_some(route.large)
+        if !udp || self.endpoint.size_with_via(request, Transport::Udp) <= route.max_message {
+            return Ok(false);
+        }
+        if route.large == Size::Refuse {
+            return Err(TooLarge);
+        }
+        let over_udp = targets.iter_mut().filter(|target| target.transport == Transport::Udp);
+        over_udp.for_each(|target| target.transport = Transport::Tcp);
+        Ok(true)
     }
 
     pub(super) fn on_response(&mut self, transaction: ClientId, response: Response, now: Now) {
