@@ -241,24 +241,30 @@ impl Headers {
         self.replace(Name::CONTENT_LENGTH, digits);
     }
 
-    /// Takes over a header section that the reader is about to describe with [`Headers::note`].
-    pub(super) fn of_section(text: Vec<u8>) -> Self {
-        let lines = Vec::with_capacity(text.len() / 48 + 4);
-        Self { text, lines }
+    /// Of a section no longer than `bytes` that the reader is about to describe with [`Headers::note`].
+    pub(super) fn reading(bytes: usize) -> Self {
+        Self { text: Vec::new(), lines: Vec::with_capacity(bytes.min(1024) / 48 + 4) }
     }
 
-    /// Notes a line of the section: `start..end` without its CRLF, the name ending at `name_end`, the colon at `colon`.
-    pub(super) fn note(&mut self, start: usize, name_end: usize, colon: usize, end: usize) {
-        let raw = self.text.get(colon + 1..end).unwrap_or_default();
+    /// Notes a header of a section: it begins at `start` and ends with `section`, its name `length` bytes long and its
+    /// colon `colon` bytes behind the start.
+    pub(super) fn note(&mut self, section: &[u8], start: usize, name: Name<'_>, length: usize, colon: usize) {
+        let end = section.len();
+        let raw = section.get(start + colon + 1..).unwrap_or_default();
         let value = lex::trim_start(raw);
         let from = end - value.len();
         let value_end = from + lex::trim_end(value).len();
-        let known = match Name::parse(&self.text[start..name_end]) {
-            Some(Name::Known(known)) => Some(known),
-            Some(Name::Other(_)) | None => None,
+        let known = match name {
+            Name::Known(known) => Some(known),
+            Name::Other(_) => None,
         };
-        let [start, name_end, value, value_end, end] = [start, name_end, from, value_end, end].map(narrow);
+        let [start, name_end, value, value_end, end] = [start, start + length, from, value_end, end].map(narrow);
         self.lines.push(Line { known, start, name_end, value, value_end, end });
+    }
+
+    /// Takes over the section of which every header was noted, each line with its CRLF.
+    pub(super) fn take_section(&mut self, section: &[u8]) {
+        self.text = section.to_vec();
     }
 
     fn write(&mut self, name: Name<'_>, value: &[u8]) -> Option<Line> {

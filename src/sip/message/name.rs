@@ -142,7 +142,12 @@ fn lookup(name: &[u8]) -> Option<Known> {
             let mut bucket = hash(name);
             loop {
                 let index = TABLE[bucket];
-                if index == OTHER || LONG[usize::from(index)].as_bytes().eq_ignore_ascii_case(name) {
+                if index == OTHER {
+                    break index;
+                }
+                let long = LONG[usize::from(index)].as_bytes();
+                // Most peers spell names as the RFCs do.
+                if long == name || long.eq_ignore_ascii_case(name) {
                     break index;
                 }
                 bucket = (bucket + 1) % BUCKETS;

@@ -123,9 +123,7 @@ fn read(input: &[u8]) -> Result<Message, Problem> {
     }
     let first_end = line_end(input, 0)?;
     let start = &input[..first_end];
-    let from = first_end + 2;
-    let section_end = find_section_end(input, from)?;
-    let headers = read_headers(&input[from..section_end])?;
+    let (headers, section_end) = read_headers(input, first_end + 2)?;
     let rest = &input[section_end + 2..];
     let body = match content_length(headers.all(Name::CONTENT_LENGTH))? {
         None => rest,
@@ -162,52 +160,50 @@ fn line_end(input: &[u8], from: usize) -> Result<usize, Problem> {
     }
 }
 
-/// Where the blank line starts; every line before it has been looked through.
-fn find_section_end(input: &[u8], from: usize) -> Result<usize, Problem> {
-    let mut at = from;
-    loop {
-        let end = line_end(input, at)?;
-        if end == at {
-            return Ok(at);
+/// The headers from `from` on, and where the blank line behind them starts. What is wrong with the section as a whole
+/// counts before what is wrong with one of its lines.
+fn read_headers(input: &[u8], from: usize) -> Result<(Headers, usize), Problem> {
+    let mut headers = Headers::reading(input.len() - from);
+    let mut wrong = None;
+    let mut start = from;
+    let mut end = line_end(input, start)?;
+    while end != start {
+        // RFC 3261 section 7.3.1: lines that begin with white space belong to the header before them.
+        while matches!(input.get(end + 2), Some(b' ' | b'\t')) {
+            end = line_end(input, end + 2)?;
         }
         if end - from > MAX_HEADER_SECTION {
             return Err(Problem::TooLarge);
         }
-        at = end + 2;
-    }
-}
-
-/// `section` is whole lines, each with its CRLF.
-fn read_headers(section: &[u8]) -> Result<Headers, Problem> {
-    let mut headers = Headers::of_section(section.to_vec());
-    let mut start = 0;
-    while start < section.len() {
-        let name_end = section[start..].iter().position(|byte| !lex::is_token_byte(*byte)).unwrap_or(0) + start;
-        let spaces = section[name_end..].iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(0);
-        let colon = name_end + spaces;
-        if name_end == start || section.get(colon) != Some(&b':') {
-            return Err(Problem::HeaderLine);
+        if wrong.is_none()
+            && let Err(problem) = read_header(&mut headers, &input[from..end], start - from)
+        {
+            wrong = Some(problem);
         }
-        let end = folded_end(section, colon).ok_or(Problem::NoEnd)?;
-        if end - start > MAX_HEADER || headers.len() == MAX_HEADERS {
-            return Err(Problem::TooLarge);
-        }
-        headers.note(start, name_end, colon, end);
         start = end + 2;
+        end = line_end(input, start)?;
     }
-    Ok(headers)
+    if let Some(problem) = wrong {
+        return Err(problem);
+    }
+    headers.take_section(&input[from..start]);
+    Ok((headers, start))
 }
 
-/// The CR that ends the header at `from`: the first that no white space follows.
-fn folded_end(section: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += memchr::memchr(b'\r', &section[at..])?;
-        if !matches!(section.get(at + 2), Some(b' ' | b'\t')) {
-            return Some(at);
-        }
-        at += 2;
+/// Notes the header that begins at `start` and ends, with its folds, where `section` does.
+fn read_header(headers: &mut Headers, section: &[u8], start: usize) -> Result<(), Problem> {
+    let line = &section[start..];
+    let colon = memchr::memchr(b':', line).ok_or(Problem::HeaderLine)?;
+    let mut name_end = colon;
+    while name_end > 0 && matches!(line[name_end - 1], b' ' | b'\t') {
+        name_end -= 1;
     }
+    let name = Name::parse(&line[..name_end]).ok_or(Problem::HeaderLine)?;
+    if line.len() > MAX_HEADER || headers.len() == MAX_HEADERS {
+        return Err(Problem::TooLarge);
+    }
+    headers.note(section, start, name, name_end, colon);
+    Ok(())
 }
 
 /// The length that all Content-Length values agree on.
