@@ -12,14 +12,16 @@ WAYS = ('x2s', 's2x')
 
 class Effort:
     """How much is measured: everything, or enough to see a change while developing."""
-    def __init__(self, quick):
+    def __init__(self, quick, transport):
         self.quick = quick
         self.windows = ((1, 1000), (32, 10000), (512, 20000)) if quick else (
             (1, 3000), (8, 10000), (32, 20000), (128, 20000), (512, 20000))
+        if transport != 'udp' and not quick:
+            self.windows = ((1, 3000), (128, 20000), (512, 20000))
         self.both = (32,) if quick else (32, 128)
         self.steps, self.step_s = (5, 1) if quick else (8, 3)
         self.half_s, self.cpu_s = (2, 3) if quick else (6, 5)
-        self.rates = (8000,) if quick else (500, 2000, 8000)
+        self.rates = (8000,) if quick else (500, 2000, 8000) if transport == 'udp' else (8000,)
         self.patience = 0 if quick else 45
 
 
@@ -27,8 +29,8 @@ def say(*what):
     print(time.strftime('%H:%M:%S'), *what, flush=True)
 
 
-def shell(command):
-    done = subprocess.run(command, shell=True, cwd=HERE, capture_output=True, text=True, timeout=60)
+def shell(command, transport):
+    done = subprocess.run(command, env=dict(os.environ, TRANSPORT=transport), shell=True, cwd=HERE, capture_output=True, text=True, timeout=60)
     if done.stderr:
         say(done.stderr.strip())
     return done.stdout.strip()
@@ -74,12 +76,13 @@ class Loadgen:
 
 
 class Round:
-    """One gateway, started afresh, in one round."""
-    def __init__(self, number, name, gateway, effort, out):
+    """One gateway, started afresh, with one transport on its SIP side, in one round."""
+    def __init__(self, number, name, gateway, transport, effort, out):
         self.number, self.name, self.gateway, self.effort, self.out = number, name, gateway, effort, out
+        self.transport = transport
 
     def put(self, test, row, others=0):
-        row.update(round=self.number, gw=self.name, test=test, other_before=others, quick=self.effort.quick)
+        row.update(round=self.number, gw=self.name, transport=self.transport, test=test, other_before=others, quick=self.effort.quick)
         self.out.write(json.dumps(row) + '\n')
         self.out.flush()
         return row
@@ -92,14 +95,16 @@ class Round:
         for way in WAYS:
             if way in row:
                 d, latency = row[way], row[way]['latency_us'] or {}
-                say(self.number, self.name, row['test'], way, '%.0f/s' % d['msg_per_s'], 'lost', d['lost'], 'p99 us', latency.get('p99'),
+                say(self.number, self.name, self.transport, row['test'], way, '%.0f/s' % d['msg_per_s'], 'lost', d['lost'], 'p99 us', latency.get('p99'),
                     'CPU us', row['gateway']['cpu_us_per_msg'], 'others', row['machine']['other_cores'])
 
     def run(self, groups, soak_s, soak_rate):
-        shell(self.gateway['stop'])
-        say(self.number, self.name, shell(self.gateway['start']))
-        pids = shell(self.gateway['pids'])
-        self.loadgen = Loadgen(self.name, pids, self.gateway.get('loadgen', []))
+        shell(self.gateway['stop'], self.transport)
+        say(self.number, self.name, shell(self.gateway['start'], self.transport), self.transport)
+        pids = shell(self.gateway['pids'], self.transport)
+        # TLS has a port of its own.
+        side = ['--transport', self.transport, '--gw-sip', '127.0.0.1:25061' if self.transport == 'tls' else '127.0.0.1:25060']
+        self.loadgen = Loadgen(self.name, pids, side + self.gateway.get('loadgen', []))
         try:
             idle = self.put('idle', self.loadgen.phase('mode=idle idle_s=1 settle_ms=0'))
             if 'error' in idle:
@@ -122,7 +127,7 @@ class Round:
             return False
         finally:
             self.loadgen.quit()
-            shell(self.gateway['stop'])
+            shell(self.gateway['stop'], self.transport)
         return True
 
     def closed(self):
@@ -188,6 +193,7 @@ def loss_free(row, way):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('--gw', default='floor,stox', help='names in gateways.json')
+    a.add_argument('--transport', default='udp,tcp,tls', help='of the SIP side, both directions: of udp, tcp, tls')
     a.add_argument('--rounds', type=int, default=3)
     a.add_argument('--groups', default='closed,max,cpu', help='of closed, max, cpu, soak, presence')
     a.add_argument('--out', default=HERE + '/results/run.jsonl')
@@ -199,8 +205,10 @@ def main():
     done = True
     with open(a.out, 'a') as out:
         for number in range(1, a.rounds + 1):
-            for name in a.gw.split(','):
-                done &= Round(number, name, gateways[name], Effort(a.quick), out).run(a.groups.split(','), a.soak_s, a.soak_rate)
+            for transport in a.transport.split(','):
+                for name in a.gw.split(','):
+                    one = Round(number, name, gateways[name], transport, Effort(a.quick, transport), out)
+                    done &= one.run(a.groups.split(','), a.soak_s, a.soak_rate)
     sys.exit(not done)
 
 

@@ -1,9 +1,12 @@
 #!/bin/bash
 # floor.sh start|stop|pids: the wire floor, a forwarder that does no protocol at all (loadgen/src/floor.rs).
+# $TRANSPORT: udp, tcp or tls on its SIP side.
 cd "$(dirname "$0")" && mkdir -p work || exit 1
 case "$1" in
 start)
-  loadgen/target/release/loadgen floor --bind 127.0.0.1:25060 --sip-peer 127.0.0.1:25070 \
+  port=25060
+  [ "${TRANSPORT:-udp}" = tls ] && port=25061
+  loadgen/target/release/loadgen floor --transport "${TRANSPORT:-udp}" --bind 127.0.0.1:$port --sip-peer 127.0.0.1:25070 \
     --xmpp 127.0.0.1:25348 --component sip.example --secret benchsecret >work/floor.log 2>&1 </dev/null &
   echo $! >work/floor.pid
   sleep 0.2

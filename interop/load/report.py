@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""report.py FILE: the table of ratios to the floor, as Markdown: medians over the rounds (lowest..highest).
+"""report.py FILE: the tables of ratios to the floor, a table for each transport, as Markdown: medians over the rounds
+(lowest..highest).
 
-A ratio is formed within each round, where both gateways saw the same machine. Exit 1 when a figure misses its mark."""
+A ratio is formed within each round, where both gateways saw the same machine. Exit 1 when a figure over UDP misses its mark, or a message went astray over any transport."""
 import json, statistics, sys
 
 NAMES = {'x2s': 'XMPP to SIP', 's2x': 'SIP to XMPP'}
@@ -10,9 +11,8 @@ MEMORY_MARK = 64 * 1024
 
 
 class Rows:
-    def __init__(self, path):
-        self.rows = [json.loads(line) for line in open(path)]
-        self.rows = [r for r in self.rows if 'error' not in r]
+    def __init__(self, rows):
+        self.rows = [r for r in rows if 'error' not in r]
         self.gateways = list(dict.fromkeys(r['gw'] for r in self.rows))
 
     def of(self, gw):
@@ -91,9 +91,9 @@ def disorder(rows, gw):
     return clean, resent
 
 
-def marks(rows, base, other):
+def marks(rows, base, other, transport):
     """One line for each mark: (met, text)"""
-    for way, name in NAMES.items():
+    for way, name in NAMES.items() if transport == 'udp' else ():
         top = ratios(rows.by_round(base, 'max-' + way, lambda r: r['max_rate']), rows.by_round(other, 'max-' + way, lambda r: r['max_rate']))
         if top:
             yield statistics.median(top) >= 0.3, '%s: %s of the floor\'s loss-free rate, at least 0.30 (aim 0.50)' % (name, spread(top, '%.2f'))
@@ -126,19 +126,22 @@ def soak(rows, gw):
 
 
 def main():
-    rows = Rows(sys.argv[1])
-    base, others = 'floor', [g for g in rows.gateways if g != 'floor']
-    loud = [r['machine']['other_cores'] for r in rows.rows if 'machine' in r]
-    print('%d round(s)%s. Others used the machine with more than half a core in %d of %d phases.\n' % (
-        max(r['round'] for r in rows.rows), ', quick' if any(r.get('quick') for r in rows.rows) else '', sum(x > 0.5 for x in loud), len(loud)))
+    every = [json.loads(line) for line in open(sys.argv[1])]
+    loud = [r['machine']['other_cores'] for r in every if 'machine' in r]
+    print('%d round(s)%s. Others used the machine with more than half a core in %d of %d phases.' % (
+        max(r['round'] for r in every), ', quick' if any(r.get('quick') for r in every) else '', sum(x > 0.5 for x in loud), len(loud)))
     missed = False
-    for other in others or [base]:
-        table(rows, base, other)
-        lines = list(soak(rows, other)) + list(marks(rows, base, other))
-        print()
-        for met, text in lines:
-            print('- %s: %s' % ('met' if met else 'MISSED', text))
-            missed |= not met
+    for transport in dict.fromkeys(r.get('transport', 'udp') for r in every):
+        rows = Rows(r for r in every if r.get('transport', 'udp') == transport)
+        base, others = 'floor', [g for g in rows.gateways if g != 'floor']
+        print('\nThe SIP side over %s:\n' % transport.upper())
+        for other in others or [base]:
+            table(rows, base, other)
+            lines = list(soak(rows, other)) + list(marks(rows, base, other, transport))
+            print()
+            for met, text in lines:
+                print('- %s: %s' % ('met' if met else 'MISSED', text))
+                missed |= not met
     sys.exit(missed)
 
 

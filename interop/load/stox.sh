@@ -1,11 +1,12 @@
 #!/bin/bash
 # stox.sh start|stop|pids: stox as the rig expects a gateway. $STOX names another binary, $STOX_EXTRA a file with more
-# configuration (whole sections).
+# configuration (whole sections), $TRANSPORT what the next hop is reached by: udp, tcp or tls.
 cd "$(dirname "$0")" && mkdir -p work || exit 1
+TRANSPORT=${TRANSPORT:-udp}
 stox=${STOX:-${CARGO_TARGET_DIR:-../../target}/release/stox}
 
 configuration() {
-  cat <<'TOML'
+  cat <<TOML
 [[xmpp.component]]
 domain = "sip.example"
 server = "127.0.0.1:25348"
@@ -16,7 +17,7 @@ listen = ["udp:127.0.0.1:25060", "tcp:127.0.0.1:25060"]
 home = "sip"
 xmpp = "sip.example"
 sip = "sip.example"
-next_hop = "sip:127.0.0.1:25070;transport=udp"
+next_hop = "sip:127.0.0.1:25070;transport=$TRANSPORT"
 [[domain]]
 home = "xmpp"
 xmpp = "xmpp.example"

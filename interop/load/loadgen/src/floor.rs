@@ -1,6 +1,7 @@
 //! The 'wire floor': a forwarder that does the least a gateway could do.
-//! XML from TCP until </message> -> fixed SIP MESSAGE template over UDP, body copied verbatim;
+//! XML from TCP until </message> -> fixed SIP MESSAGE template over UDP, TCP or TLS, body copied verbatim;
 //! SIP MESSAGE -> 200 with copied headers + a fixed <message/>; nothing is parsed, stored, escaped or retransmitted.
+use crate::wire::{Kind, Tls, Wire};
 use memchr::memmem::Finder;
 use std::io::{Read, Write};
 use std::net::{SocketAddrV4, TcpStream, UdpSocket};
@@ -17,13 +18,79 @@ fn between<'a>(h: &'a [u8], a: &Finder, alen: usize, end: u8) -> &'a [u8] {
 fn bare(j: &[u8]) -> &[u8] {
     &j[..memchr::memchr(b'/', j).unwrap_or(j.len())]
 }
-pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: SocketAddrV4) {
-    let u = UdpSocket::bind(bind).expect("bind");
-    u.set_nonblocking(true).unwrap();
-    let sz: libc::c_int = 4 << 20;
-    unsafe {
-        libc::setsockopt(u.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &sz as *const _ as *const _, 4);
+/// The SIP side: datagrams, or links that are kept.
+enum Side {
+    Udp(UdpSocket, Vec<u8>),
+    Wire(Wire),
+}
+impl Side {
+    fn open(bind: SocketAddrV4, kind: Kind, tls: Option<Tls>) -> Side {
+        if kind != Kind::Udp {
+            return Side::Wire(Wire::listen(bind, tls));
+        }
+        let u = UdpSocket::bind(bind).expect("bind");
+        u.set_nonblocking(true).unwrap();
+        let sz: libc::c_int = 4 << 20;
+        unsafe {
+            libc::setsockopt(u.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &sz as *const _ as *const _, 4);
+        }
+        Side::Udp(u, vec![0; 65536])
     }
+    fn send(&mut self, o: &[u8], to: SocketAddrV4) {
+        match self {
+            Side::Udp(u, _) => {
+                let _ = u.send_to(o, to);
+            }
+            Side::Wire(w) => {
+                w.send(to, o);
+            }
+        }
+    }
+    fn poll(&self, pf: &mut Vec<libc::pollfd>) {
+        match self {
+            Side::Udp(u, _) => pf.push(libc::pollfd { fd: u.as_raw_fd(), events: libc::POLLIN, revents: 0 }),
+            Side::Wire(w) => w.poll(pf),
+        }
+    }
+    /// What came; what goes back over links waits for `flush`.
+    fn read(&mut self, mut f: impl FnMut(&[u8], &mut Vec<u8>)) {
+        let mut o = vec![];
+        match self {
+            Side::Udp(u, d) => {
+                for _ in 0..64 {
+                    let (k, src) = match u.recv_from(d) {
+                        Ok(x) => x,
+                        Err(_) => return,
+                    };
+                    o.clear();
+                    f(&d[..k], &mut o);
+                    if !o.is_empty() {
+                        let _ = u.send_to(&o, src);
+                    }
+                }
+            }
+            Side::Wire(w) => {
+                let mut back: Vec<(SocketAddrV4, Vec<u8>)> = vec![];
+                w.read(|d, src| {
+                    if back.last().map(|b| b.0) != Some(src) {
+                        back.push((src, vec![]))
+                    }
+                    f(d, &mut back.last_mut().unwrap().1)
+                });
+                for (to, o) in back {
+                    w.send(to, &o);
+                }
+            }
+        }
+    }
+    fn flush(&mut self) {
+        if let Side::Wire(w) = self {
+            w.flush()
+        }
+    }
+}
+pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: SocketAddrV4, kind: Kind, tls: Option<Tls>) {
+    let mut side = Side::open(bind, kind, tls);
     let (fend, fbody, ffrom, fto) =
         (Finder::new(b"</message>"), Finder::new(b"<body>"), Finder::new(b"from='"), Finder::new(b"to='"));
     let (sfrom, sto) = (Finder::new(b"From: <sip:"), Finder::new(b"To: <sip:"));
@@ -55,18 +122,17 @@ pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: Socke
         t.set_nonblocking(true).unwrap();
         let mut ib: Vec<u8> = Vec::new();
         let mut ob: Vec<u8> = Vec::new();
-        let mut d = vec![0u8; 65536];
+        let mut pf: Vec<libc::pollfd> = Vec::new();
         let mut o: Vec<u8> = Vec::new();
         'conn: loop {
-            let mut pf = [
-                libc::pollfd {
-                    fd: t.as_raw_fd(),
-                    events: libc::POLLIN | if ob.is_empty() { 0 } else { libc::POLLOUT },
-                    revents: 0,
-                },
-                libc::pollfd { fd: u.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-            ];
-            unsafe { libc::poll(pf.as_mut_ptr(), 2, 1000) };
+            pf.clear();
+            pf.push(libc::pollfd {
+                fd: t.as_raw_fd(),
+                events: libc::POLLIN | if ob.is_empty() { 0 } else { libc::POLLOUT },
+                revents: 0,
+            });
+            side.poll(&mut pf);
+            unsafe { libc::poll(pf.as_mut_ptr(), pf.len() as u64, 1000) };
             if pf[0].revents & !libc::POLLOUT != 0 {
                 let l = ib.len();
                 ib.resize(l + 65536, 0);
@@ -90,29 +156,24 @@ pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: Socke
                     o.clear();
                     o.extend(b"MESSAGE sip:");
                     o.extend(to);
-                    o.extend(b" SIP/2.0\r\nVia: SIP/2.0/UDP ");
-                    let _ = write!(o, "{};branch=z9hG4bKf{}", bind, n);
+                    o.extend(b" SIP/2.0\r\nVia: SIP/2.0/");
+                    let _ = write!(o, "{} {};branch=z9hG4bKf{}", kind.via(), bind, n);
                     o.extend(b"\r\nMax-Forwards: 70\r\nFrom: <sip:");
                     o.extend(f);
                     let _ = write!(o, ">;tag=f{}\r\nTo: <sip:", n);
                     o.extend(to);
                     let _ = write!(o, ">\r\nCall-ID: f{}@floor\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", n, body.len());
                     o.extend(body);
-                    let _ = u.send_to(&o, peer);
+                    side.send(&o, peer);
                 }
                 ib.drain(..p);
             }
-            if pf[1].revents != 0 {
-                for _ in 0..64 {
-                    let (k, src) = match u.recv_from(&mut d) {
-                        Ok(x) => x,
-                        Err(_) => break,
-                    };
-                    let m = &d[..k];
+            if pf[1..].iter().any(|p| p.revents != 0) {
+                side.read(|m, o| {
                     if !m.starts_with(b"MESSAGE ") {
-                        continue;
+                        return;
                     }
-                    let hend = he.find(m).unwrap_or(k);
+                    let hend = he.find(m).unwrap_or(m.len());
                     let head = &m[..hend];
                     let (f, to) = (between(head, &sfrom, 11, b'>'), between(head, &sto, 9, b'>'));
                     ob.extend(b"<message from='");
@@ -120,9 +181,8 @@ pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: Socke
                     ob.extend(b"' to='");
                     ob.extend(to);
                     ob.extend(b"' type='chat'><body>");
-                    ob.extend(&m[(hend + 4).min(k)..]);
+                    ob.extend(&m[(hend + 4).min(m.len())..]);
                     ob.extend(b"</body></message>");
-                    o.clear();
                     o.extend(b"SIP/2.0 200 OK\r\n");
                     for l in head.split(|c| *c == b'\n').skip(1) {
                         if l.starts_with(b"Via")
@@ -141,9 +201,9 @@ pub fn run(xmpp: &str, comp: &str, secret: &str, bind: SocketAddrV4, peer: Socke
                         o.extend(b"\r\n")
                     }
                     o.extend(b"Content-Length: 0\r\n\r\n");
-                    let _ = u.send_to(&o, src);
-                }
+                });
             }
+            side.flush();
             while !ob.is_empty() {
                 match t.write(&ob) {
                     Ok(k) => {

@@ -1,11 +1,12 @@
 //! loadgen: plays BOTH ends around an XMPP<->SIP gateway.
 //!  * XMPP side: XEP-0114 *server* - accepts the gateway's component connection.
-//!  * SIP side: UDP user agent / next hop of the gateway, answers MESSAGE/SUBSCRIBE/NOTIFY.
+//!  * SIP side: user agent / next hop of the gateway over UDP, TCP or TLS, answers MESSAGE/SUBSCRIBE/NOTIFY.
 //! One thread, poll(2), recvmmsg/sendmmsg.  `../README.md` says how to run it.
 mod floor;
 mod pres;
 mod sip;
 mod util;
+mod wire;
 mod xml;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::io::{BufRead, Read, Write};
@@ -48,6 +49,8 @@ pub struct Cfg {
     pub component: String,
     pub secret: String,
     pub sip_bind: SocketAddrV4,
+    pub kind: wire::Kind,
+    pub tls: Option<wire::Tls>,
     pub gw: SocketAddrV4,
     pub xj: Tmpl,
     pub sj: Tmpl,
@@ -279,6 +282,7 @@ pub struct G {
     lst: Option<TcpListener>,
     pub conn: Option<Conn>,
     udp: Option<UdpSocket>,
+    wire: Option<wire::Wire>,
     pub o: Out,
     delayed: VecDeque<(u64, Vec<u8>, SocketAddrV4)>,
     pub phase: u32,
@@ -307,7 +311,7 @@ pub struct G {
     sdown_at: u64,
     sup_at: u64,
     closed_by_peer: u64,
-    conn_refused_udp: u64,
+    conn_refused: u64,
     resp_outage: BTreeMap<u16, u64>,
     selfcli: Option<TcpStream>,
     rbufs: Vec<u8>,
@@ -336,6 +340,7 @@ impl G {
             lst: None,
             conn: None,
             udp: None,
+            wire: None,
             o: Out::default(),
             delayed: VecDeque::new(),
             phase: first_phase(),
@@ -364,7 +369,7 @@ impl G {
             sdown_at: 0,
             sup_at: 0,
             closed_by_peer: 0,
-            conn_refused_udp: 0,
+            conn_refused: 0,
             resp_outage: BTreeMap::new(),
             selfcli: None,
             rbufs: vec![0; NB * BL],
@@ -397,7 +402,15 @@ impl G {
         }
         panic!("cannot listen on {}", self.c.xl);
     }
+    /// Whether the SIP side is there.
+    fn bound(&self) -> bool {
+        self.udp.is_some() || self.wire.is_some()
+    }
     fn bind(&mut self) {
+        if self.c.kind != wire::Kind::Udp {
+            self.wire = Some(wire::Wire::listen(self.c.sip_bind, self.c.tls.clone()));
+            return;
+        }
         let u = UdpSocket::bind(self.c.sip_bind).unwrap_or_else(|e| panic!("bind {}: {}", self.c.sip_bind, e));
         u.set_nonblocking(true).unwrap();
         let sz: libc::c_int = 16 << 20;
@@ -456,8 +469,8 @@ impl G {
     fn build_s2x(&self, seq: usize, o: &mut Vec<u8>) {
         let i = seq % self.p.users;
         let b = self.body('s', seq);
-        let (f, t, ph, me) = (self.c.su.mk(i), self.c.xu.mk(i), self.phase, self.c.sip_bind);
-        w!(o, "MESSAGE {t} SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bKlg{ph}x{seq};rport\r\nMax-Forwards: 70\r\nFrom: <{f}>;tag=lg{ph}x{seq}\r\nTo: <{t}>\r\nCall-ID: lg-{ph}-{seq}@lg\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: {}\r\n\r\n{b}", b.len());
+        let (f, t, ph, me, by) = (self.c.su.mk(i), self.c.xu.mk(i), self.phase, self.c.sip_bind, self.c.kind.via());
+        w!(o, "MESSAGE {t} SIP/2.0\r\nVia: SIP/2.0/{by} {me};branch=z9hG4bKlg{ph}x{seq};rport\r\nMax-Forwards: 70\r\nFrom: <{f}>;tag=lg{ph}x{seq}\r\nTo: <{t}>\r\nCall-ID: lg-{ph}-{seq}@lg\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: {}\r\n\r\n{b}", b.len());
     }
     fn send_s2x(&mut self, seq: usize, now: u64) {
         if self.c.self_xmpp {
@@ -475,7 +488,8 @@ impl G {
         let gw = self.c.gw;
         o.push(Some(gw), |v| self.build_s2x(seq, v));
         self.o = o;
-        if !self.p.noretr {
+        // A connection loses nothing (RFC 3261 section 17.1.2.2).
+        if !self.p.noretr && self.udp.is_some() {
             self.rq[0].push_back((now + 500 * MS, seq));
         }
     }
@@ -513,7 +527,8 @@ impl G {
                 self.send_x2s(s);
             }
         }
-        if self.s.on && self.udp.is_some() {
+        if self.s.on && self.bound() {
+            let backlog = self.wire.as_ref().map(|w| w.backlog()).unwrap_or(0);
             while self.s.sent < self.s.n && self.s.out < self.s.win {
                 let s = self.s.sent;
                 let t = if self.s.rate > 0.0 {
@@ -525,7 +540,7 @@ impl G {
                 } else {
                     util::now()
                 };
-                if self.o.buf.len() > 1 << 20 || self.selfout.len() - self.selfpos > 1 << 20 {
+                if self.o.buf.len() + backlog > 1 << 20 || self.selfout.len() - self.selfpos > 1 << 20 {
                     break;
                 }
                 self.s.ts[s] = t;
@@ -607,13 +622,13 @@ impl G {
             self.o.push(Some(a), |o| o.extend(&d));
         }
         // OPTIONS probe every 250 ms during outage/stall phases: is the SIP side of the gateway alive?
-        if (self.p.xdrop > 0 || self.p.xstall > 0) && now >= self.opt_next && self.udp.is_some() {
+        if (self.p.xdrop > 0 || self.p.xstall > 0) && now >= self.opt_next && self.bound() {
             self.opt_next = now + 250 * MS;
             self.opt_sent += 1;
             let k = self.opt_sent;
             self.opt_t.insert(k, now);
-            let (gw, me, ph) = (self.c.gw, self.c.sip_bind, self.phase);
-            self.o.push(Some(gw), |o| w!(o, "OPTIONS sip:{gw} SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bKopt{ph}x{k};rport\r\nMax-Forwards: 70\r\nFrom: <sip:lg@{me}>;tag=o{k}\r\nTo: <sip:{gw}>\r\nCall-ID: opt-{ph}-{k}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"));
+            let (gw, me, ph, by) = (self.c.gw, self.c.sip_bind, self.phase, self.c.kind.via());
+            self.o.push(Some(gw), |o| w!(o, "OPTIONS sip:{gw} SIP/2.0\r\nVia: SIP/2.0/{by} {me};branch=z9hG4bKopt{ph}x{k};rport\r\nMax-Forwards: 70\r\nFrom: <sip:lg@{me}>;tag=o{k}\r\nTo: <sip:{gw}>\r\nCall-ID: opt-{ph}-{k}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"));
         }
         // outages
         let prog = self.x.sent + self.s.sent;
@@ -640,6 +655,7 @@ impl G {
         if self.p.sdrop > 0 && self.sdown_at == 0 && prog >= self.p.sdrop {
             self.sdown_at = now;
             self.udp = None;
+            self.wire = None;
         }
         if self.sdown_at > 0 && self.sup_at == 0 && now >= self.sdown_at + self.p.sdown * MS {
             self.bind();
@@ -680,11 +696,17 @@ impl G {
                         unsafe { libc::poll(&mut pf, 1, 5) };
                         self.sendfail += 1;
                     } else {
-                        self.conn_refused_udp += 1;
+                        self.conn_refused += 1;
                         k += 1;
                     }
                 }
             }
+        }
+        if let Some(w) = &mut self.wire {
+            for &(s, l, a) in &self.o.it {
+                self.conn_refused += !w.send(a.unwrap_or(self.c.gw), &self.o.buf[s..s + l]) as u64;
+            }
+            w.flush();
         }
         self.o.buf.clear();
         self.o.it.clear();
@@ -725,6 +747,9 @@ impl G {
         if let Some(u) = &self.udp {
             add(&mut pf, u.as_raw_fd(), libc::POLLIN)
         }
+        if let Some(w) = &self.wire {
+            w.poll(&mut pf)
+        }
         if let Some(l) = &self.lst {
             add(&mut pf, l.as_raw_fd(), libc::POLLIN)
         }
@@ -744,6 +769,10 @@ impl G {
         let ts = libc::timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
         unsafe { libc::ppoll(pf.as_mut_ptr(), pf.len() as u64, &ts, std::ptr::null()) };
         self.read_udp();
+        if let Some(mut w) = self.wire.take() {
+            w.read(|d, a| self.on_sip(d, a));
+            self.wire = Some(w);
+        }
         if !stall {
             self.read_xmpp()
         }
@@ -786,7 +815,7 @@ impl G {
             for j in 0..r.max(0) as usize {
                 let a = SocketAddrV4::new(sa[j].sin_addr.s_addr.to_ne_bytes().into(), u16::from_be(sa[j].sin_port));
                 let d = &bufs[j * BL..j * BL + mh[j].msg_len as usize];
-                self.on_udp(d, a);
+                self.on_sip(d, a);
             }
             self.rbufs = bufs;
             if r < NB as i32 {
@@ -916,7 +945,7 @@ impl G {
         }
     }
     // ---- handlers
-    fn on_udp(&mut self, d: &[u8], src: SocketAddrV4) {
+    fn on_sip(&mut self, d: &[u8], src: SocketAddrV4) {
         let m = match sip::parse(d) {
             Some(m) => m,
             None => {
@@ -1271,7 +1300,7 @@ impl G {
         self.hs_fail = 0;
         self.closed_by_peer = 0;
         self.sendfail = 0;
-        self.conn_refused_udp = 0;
+        self.conn_refused = 0;
         self.xdown_at = 0;
         self.xup_at = 0;
         self.xback_at = 0;
@@ -1445,7 +1474,7 @@ impl G {
         let busy = (scend.0.saturating_sub(sc0.0)) as f64;
         add("gateway", format!("{{\"pids\":{},\"alive\":{},\"utime_ms\":{},\"stime_ms\":{},\"cpu_ms\":{:.2},\"cpu_us_per_msg\":{:.2},\"cpu_cores\":{:.3},\"pss_kib_before\":{},\"pss_kib_after\":{},\"rss_kib_after\":{},\"udp_rcvbuf_drops\":{}}}",
             pids.len(), c1.3, cu, cs, cn as f64 / 1e6, if msgs > 0 { cn as f64 / 1e3 / msgs as f64 } else { 0.0 }, cn as f64 / 1e9 / wall.max(1e-9), m0.0, m1.0, m1.1, d1.1.saturating_sub(d0.1)));
-        add("loadgen", format!("{{\"cpu_ms\":{:.2},\"cpu_us_per_msg\":{:.2},\"cpu_cores\":{:.3},\"udp_rcvbuf_drops\":{},\"udp_send_blocked\":{},\"udp_send_errors\":{}}}", ld, if msgs > 0 { ld * 1e3 / msgs as f64 } else { 0.0 }, ld / 1e3 / wall.max(1e-9), d1.0.saturating_sub(d0.0), self.sendfail, self.conn_refused_udp));
+        add("loadgen", format!("{{\"cpu_ms\":{:.2},\"cpu_us_per_msg\":{:.2},\"cpu_cores\":{:.3},\"udp_rcvbuf_drops\":{},\"udp_send_blocked\":{},\"udp_send_errors\":{}}}", ld, if msgs > 0 { ld * 1e3 / msgs as f64 } else { 0.0 }, ld / 1e3 / wall.max(1e-9), d1.0.saturating_sub(d0.0), self.sendfail, self.conn_refused));
         add(
             "machine",
             format!(
@@ -1572,6 +1601,8 @@ fn main() {
         }
     }
     let g = |k: &str, d: &str| opt.get(k).cloned().unwrap_or(d.into());
+    let kind = wire::Kind::parse(&g("transport", "udp"));
+    let tls = |own: &str, peer: &str| (kind == wire::Kind::Tls).then(|| wire::Tls::load(&g("tls", "work/tls"), own, &format!("{peer}.example")));
     if phases.first().map(|s| s == "floor").unwrap_or(false) {
         return floor::run(
             &g("xmpp", "127.0.0.1:25348"),
@@ -1579,6 +1610,8 @@ fn main() {
             &g("secret", "benchsecret"),
             v4(&g("bind", "127.0.0.1:25060")),
             v4(&g("sip-peer", "127.0.0.1:25070")),
+            kind,
+            tls("gateway", "peer"),
         );
     }
     let mut pids: Vec<i32> =
@@ -1595,6 +1628,8 @@ fn main() {
         component: g("component", "sip.example"),
         secret: g("secret", "benchsecret"),
         sip_bind: v4(&g("sip-bind", "127.0.0.1:25070")),
+        kind,
+        tls: tls("peer", "gateway"),
         gw: v4(&g("gw-sip", "127.0.0.1:25060")),
         xj: Tmpl::new(&g("xmpp-jid", "u{n}@xmpp.example")),
         sj: Tmpl::new(&g("sip-jid", "s{n}@sip.example")),
