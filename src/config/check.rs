@@ -79,6 +79,8 @@ pub(super) fn conflicts(domains: &[Read<'_, Domain>]) {
         let (what, todo) = conflict.text.rsplit_once("; ").unwrap_or((&conflict.text, "change one of the two"));
         match conflict.rule.and_then(|rule| read.rules.get(rule)) {
             Some(rule) => rule.error("", what, todo),
+            // What is wrong with a number plan was told where it was read, with its key.
+            None if conflict.text.starts_with("numbers.") => {}
             // Two domains of one name were told above, by line.
             None if read.section.has_error("xmpp") || read.section.has_error("sip") => {}
             None => read.section.error("", what, todo),

@@ -1,6 +1,8 @@
 //! From the file's tables to the parts of [`Config`](super::Config). A part with a mistake in it is told and left
 //! out; what is still known of it stays for the checks across parts, so that one mistake is not told twice.
 
+mod numbers;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -210,6 +212,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
             xhtml_im: section.boolean("xhtml_im", false),
             global_failures: section.boolean("global_failures", true),
             anonymous: section.parsed("anonymous", bare_jid),
+            numbers: numbers::numbers(&section.section("numbers")),
             ..DomainMapping::new(home, xmpp, &sip.host, sip.port)
         },
         next_hop: section.parsed("next_hop", NextHop::read),

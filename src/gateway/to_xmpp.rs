@@ -64,7 +64,7 @@ impl Gateway {
 
     pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
         let (source, is_message) = (flow.remote.ip(), request.method == Method::Message);
-        let verdict = self.settings.trust.judge(source, &from_domain(&request));
+        let verdict = self.settings.trust.judge(source, &self.domain_claimed(&request));
         // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
         let believed = verdict == Verdict::Believed || (verdict == Verdict::Forbidden && !is_message);
         if !believed {
@@ -280,6 +280,17 @@ impl Gateway {
         Some(relay)
     }
 
+    /// The SIP domain that From names: its host, lower case, brackets and port aside; for a `tel` URI the host of the domain
+    /// that has the number. Empty where there is none.
+    fn domain_claimed(&self, request: &Request) -> String {
+        let Ok(from) = request.headers.from() else { return String::new() };
+        let host = match self.mapping.domain_of_number(&from.uri) {
+            Some(domain) => domain.sip_host.clone(),
+            None => Uri::host(&from.uri).map(|host| host.to_string()).unwrap_or_default(),
+        };
+        host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
+    }
+
     /// The one door by which a failure of ours leaves towards SIP.
     fn deny(&mut self, transaction: ServerId, request: &Request, failure: &Failure, outcome: ToXmpp, now: Now) {
         self.stats.to_xmpp(outcome);
@@ -291,11 +302,4 @@ impl Gateway {
 
 fn link_down() -> Failure {
     Failure::because(Reason::Unreachable, "the XMPP side is away").retry_after(limits::LINK_RETRY_AFTER)
-}
-
-/// The host of From, lower case, brackets and port aside; empty where there is none.
-fn from_domain(request: &Request) -> String {
-    let from = request.headers.from().ok();
-    let host = from.as_ref().and_then(|from| Uri::host(&from.uri).map(|host| host.to_string()));
-    host.unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
 }

@@ -13,8 +13,9 @@
 //! * A part that has more than 1023 octets after escaping is refused (A-ADDR-11).
 
 use super::Mapping;
-use super::domain::{ANY, DomainMapping, Home, UriForm, UserRule, WILDCARD_SEPARATOR};
+use super::domain::{ANY, DomainMapping, Home, UriForm, WILDCARD_SEPARATOR};
 use super::host::{ascii_host, host_of_address, lower_host, unicode_domain};
+use super::number::{NumberError, NumberUri};
 use crate::model::{Address, Failure, Reason};
 use crate::sip::uri::{Host, Scheme, Uri};
 use crate::xmpp::escape::{escape_local, unescape_local};
@@ -28,9 +29,15 @@ pub enum AddressError {
     /// `sips:` is not translated.
     #[error("sips: addresses are not translated (RFC 7247 section 8)")]
     Secure,
-    /// A scheme that is none of sip, im, pres, or a number that no rule names.
-    #[error("{0}: addresses are mapped only where a table in a [[domain]] with home = \"xmpp\" names the number")]
+    /// A scheme that is none of sip, im, pres, tel.
+    #[error("{0}: addresses are not mapped")]
     Scheme(String),
+    /// A `tel` URI with a number that is nobody's, or that several domains have.
+    #[error("the number is nobody's: no table of a [[domain]] names it, and no [domain.numbers] has it alone")]
+    NobodysNumber,
+    /// A number with parameters that mean somebody else.
+    #[error("{0} (RFC 3966)")]
+    Number(#[from] NumberError),
     /// Percent escapes that do not make UTF-8.
     #[error("the user part is not UTF-8 after decoding (RFC 7247 section 6.4 step 4)")]
     NotUtf8,
@@ -58,12 +65,14 @@ impl From<AddressError> for Failure {
     fn from(error: AddressError) -> Self {
         let reason = match &error {
             AddressError::Secure => return Reason::SecureSchemeRefused.into(),
-            AddressError::Scheme(_) => Reason::SchemeUnsupported,
+            AddressError::Scheme(_) | AddressError::NobodysNumber => Reason::SchemeUnsupported,
             AddressError::NoDomain(_) => Reason::ServerNotFound,
             AddressError::Shadowed(_) | AddressError::NoInnerDomain(_) | AddressError::InnerDomainMapped(_) => {
                 Reason::AddressUnknown
             }
-            AddressError::NotUtf8 | AddressError::NoJid(_) | AddressError::NoUri(_) => Reason::AddressUnmappable,
+            AddressError::NotUtf8 | AddressError::NoJid(_) | AddressError::NoUri(_) | AddressError::Number(_) => {
+                Reason::AddressUnmappable
+            }
         };
         Failure::because(reason, error.to_string())
     }
@@ -90,15 +99,15 @@ impl Mapping {
             .map_err(|error| AddressError::NoJid(error.to_string()))
     }
 
-    /// RFC 7247 section 6.4 steps 1 to 6 for a `sip`, `sips`, `im` or `pres` URI, and `tel` where a table names the
-    /// number. That a *request* to a `sips` URI must not be translated (section 8) is for who reads requests.
+    /// RFC 7247 section 6.4 steps 1 to 6 for a `sip`, `sips`, `im` or `pres` URI, and `tel` where the number is somebody's:
+    /// a recipient's. That a *request* to a `sips` URI must not be translated (section 8) is for who reads requests.
     ///
     /// # Errors
     /// [`AddressError`] says why there is none.
     pub fn uri_to_address(&self, uri: &Uri) -> Result<Address, AddressError> {
         match uri.scheme() {
             Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => {}
-            Scheme::Tel => return self.number_to_address(uri),
+            Scheme::Tel => return self.number_to_address(uri, Home::Xmpp),
             Scheme::Other => return Err(AddressError::Scheme(uri.scheme_text().to_owned())),
         }
         let host = host_text(uri);
@@ -133,6 +142,7 @@ impl Mapping {
             _ if domain.is_wildcard() => self.split_wildcard(user.as_deref(), host)?,
             None => (None, domain.xmpp.clone()),
             Some(user) => {
+                let user = domain.phone_user(uri, user)?;
                 let spelt = domain.to_xmpp(&user).ok_or_else(|| AddressError::Shadowed(user.into_owned()))?;
                 (Some(spelt.0), domain.xmpp.clone())
             }
@@ -163,22 +173,6 @@ impl Mapping {
         Ok(self.jid_to_address(&self.address_to_jid(&address)?))
     }
 
-    /// A `tel` URI is somebody's if exactly one table of a domain whose users live in XMPP says so.
-    fn number_to_address(&self, uri: &Uri) -> Result<Address, AddressError> {
-        let written = uri.user().unwrap_or_default();
-        let number: String = written.chars().filter(|digit| !matches!(digit, '-' | '.' | '(' | ')')).collect();
-        let named = self.domains().iter().filter(|domain| domain.home == Home::Xmpp).filter_map(|domain| {
-            let tables = domain.rules.iter().filter(|rule| matches!(rule, UserRule::Table(_)));
-            let user = tables.filter_map(|rule| rule.to_xmpp(&number)).next()?;
-            Some(Address { user: Some(user), domain: domain.xmpp.clone(), instance: None })
-        });
-        let mut named = named.fuse();
-        match (named.next(), named.next()) {
-            (Some(address), None) => Ok(address),
-            _ => Err(AddressError::Scheme("tel".to_owned())),
-        }
-    }
-
     /// RFC 7247 section 6.5 steps 4 to 8.
     ///
     /// # Errors
@@ -207,13 +201,19 @@ impl Mapping {
                 Some(format!("{user}{WILDCARD_SEPARATOR}{}", ascii_host(&address.domain)).into())
             }
             None => None,
-            Some(user) if domain.rules.is_empty() => Some(user.into()),
+            Some(user) if domain.is_plain() => Some(user.into()),
             Some(user) => {
                 let spelt = domain.to_sip(user).ok_or_else(|| AddressError::Shadowed(user.clone()))?;
                 Some(spelt.0.into())
             }
         };
         let mut text = String::with_capacity(64);
+        let number = user.as_deref().and_then(|user| domain.number_uri(user));
+        if let Some((plan, NumberUri::Tel)) = number {
+            return plan
+                .tel(user.as_deref().unwrap_or_default())
+                .map_err(|error| AddressError::NoUri(error.to_string()));
+        }
         text.push_str(match domain.form {
             UriForm::Sip => "sip:",
             UriForm::Im => "im:",
@@ -225,6 +225,9 @@ impl Mapping {
         text.push_str(&domain.sip_host);
         if let Some(port) = domain.sip_port {
             let _ = write!(text, ":{port}");
+        }
+        if matches!(number, Some((_, NumberUri::Phone))) {
+            text.push_str(";user=phone");
         }
         let instance = address.instance.as_deref().filter(|_| domain.form == UriForm::Sip);
         if let Some(instance) = instance.filter(|_| domain.gruu || domain.home == Home::Sip) {

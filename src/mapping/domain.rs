@@ -13,6 +13,9 @@ mod rule;
 pub use check::{Conflict, check};
 pub use rule::{RegexRule, UserRule};
 
+use super::number::NumberPlan;
+use std::borrow::Cow;
+
 /// Where the users of a domain live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
@@ -64,6 +67,8 @@ pub struct DomainMapping {
     pub global_failures: bool,
     /// The bare JID that senders who withhold their identity appear as; `None`: they are refused.
     pub anonymous: Option<crate::model::Address>,
+    /// Which users are telephone numbers, and how they are spelt; `None`: all users are names.
+    pub numbers: Option<Box<NumberPlan>>,
 }
 
 /// The XMPP name of a wildcard mapping.
@@ -90,6 +95,7 @@ impl DomainMapping {
             xhtml_im: false,
             global_failures: true,
             anonymous: None,
+            numbers: None,
         }
     }
 
@@ -109,25 +115,66 @@ impl DomainMapping {
     }
 
     /// How SIP spells the user that XMPP calls `user`, and the rule (by index) that said so. `None` if the way back
-    /// would lead to somebody else.
+    /// would lead to somebody else. A number comes in any spelling of it, and goes in the one of the plan.
     #[must_use]
     pub fn to_sip(&self, user: &str) -> Option<(String, Option<usize>)> {
-        let (spelt, rule) = self.first(|rule| rule.to_sip(user), user);
-        if self.rules.is_empty() || self.first(|rule| rule.to_xmpp(&spelt), &spelt).0 == user {
+        let user = self.user_in_jid(user);
+        let (spelt, rule) = self.first(|rule| rule.to_sip(&user), &user);
+        let spelt = self.numbers.as_ref().and_then(|plan| plan.in_sip(&spelt)).unwrap_or(spelt);
+        if self.is_plain() || self.user_in_jid(&self.first(|rule| rule.to_xmpp(&spelt), &spelt).0) == user {
             return Some((spelt, rule));
         }
         None
     }
 
     /// How XMPP spells the user that SIP calls `user`, and the rule (by index) that said so. `None` if the way back
-    /// would lead to somebody else.
+    /// would lead to somebody else. A number comes in any spelling of it, and goes in the one of the plan.
     #[must_use]
     pub fn to_xmpp(&self, user: &str) -> Option<(String, Option<usize>)> {
-        let (spelt, rule) = self.first(|rule| rule.to_xmpp(user), user);
-        if self.rules.is_empty() || self.first(|rule| rule.to_sip(&spelt), &spelt).0 == user {
+        let user = self.user_in_sip(user);
+        let (spelt, rule) = self.first(|rule| rule.to_xmpp(&user), &user);
+        let spelt = self.numbers.as_ref().and_then(|plan| plan.in_jid(&spelt)).unwrap_or(spelt);
+        if self.is_plain() || self.user_in_sip(&self.first(|rule| rule.to_sip(&spelt), &spelt).0) == user {
             return Some((spelt, rule));
         }
         None
+    }
+
+    /// A user as rules have it on the SIP side: a number in the form for SIP, a name as it is.
+    #[must_use]
+    pub fn user_in_sip<'u>(&self, user: &'u str) -> Cow<'u, str> {
+        let number = self.numbers.as_ref().and_then(|plan| plan.in_sip(user));
+        number.map_or(Cow::Borrowed(user), Cow::Owned)
+    }
+
+    /// A user as rules have it on the XMPP side: a number in the form for JIDs, a name as it is.
+    #[must_use]
+    pub fn user_in_jid<'u>(&self, user: &'u str) -> Cow<'u, str> {
+        let number = self.numbers.as_ref().and_then(|plan| plan.in_jid(user));
+        number.map_or(Cow::Borrowed(user), Cow::Owned)
+    }
+
+    /// Whether every user keeps its spelling.
+    pub(super) fn is_plain(&self) -> bool {
+        self.rules.is_empty() && self.numbers.is_none()
+    }
+
+    /// The same mapping with the numbers in its tables spelt as they are looked up.
+    #[must_use]
+    pub(super) fn settled(mut self) -> Self {
+        if self.numbers.is_some() {
+            let mut rules = std::mem::take(&mut self.rules);
+            for rule in &mut rules {
+                if let UserRule::Table(pairs) = rule {
+                    for (sip, xmpp) in pairs {
+                        *sip = self.user_in_sip(sip).into_owned();
+                        *xmpp = self.user_in_jid(xmpp).into_owned();
+                    }
+                }
+            }
+            self.rules = rules;
+        }
+        self
     }
 
     fn first(&self, apply: impl Fn(&UserRule) -> Option<String>, user: &str) -> (String, Option<usize>) {

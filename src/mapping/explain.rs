@@ -67,8 +67,10 @@ impl Mapping {
         if uri.scheme() == Scheme::Sips {
             return Err(AddressError::Secure.to_string());
         }
-        if matches!(uri.scheme(), Scheme::Sip | Scheme::Im | Scheme::Pres) {
-            self.explain_host(&uri, steps);
+        match uri.scheme() {
+            Scheme::Sip | Scheme::Im | Scheme::Pres => self.explain_host(&uri, steps),
+            Scheme::Tel => self.explain_number(&uri, steps),
+            Scheme::Sips | Scheme::Other => {}
         }
         let address = self.uri_to_address(&uri).map_err(|error| error.to_string())?;
         say(steps, "user and device, unescaped (RFC 7247 section 6.4)", &address);
@@ -84,8 +86,22 @@ impl Mapping {
         say(steps, &format!("mapping for SIP host {host}"), &found.map_or("none".to_owned(), DomainMapping::name));
         let user = uri.user_decoded().ok().flatten();
         if let Some((domain, user)) = found.zip(user).filter(|(domain, _)| !domain.is_wildcard()) {
+            let bare = domain.phone_user(uri, user.clone()).unwrap_or(user);
+            let user = domain.user_in_sip(&bare);
+            explain_plan(domain, &bare, &user, "SIP", steps);
             explain_rule(domain, domain.to_xmpp(&user), &user, steps);
+            explain_form(domain, domain.to_xmpp(&user), "JIDs", steps);
         }
+    }
+
+    fn explain_number(&self, uri: &Uri, steps: &mut Vec<Step>) {
+        let Ok((domain, user)) = self.owner(uri, Home::Xmpp) else {
+            return say(steps, "domain that has the number", &"none, or several");
+        };
+        say(steps, "domain that has the number", &domain.name());
+        explain_plan(domain, uri.user().unwrap_or_default(), &user, "SIP", steps);
+        explain_rule(domain, domain.to_xmpp(&user), &user, steps);
+        explain_form(domain, domain.to_xmpp(&user), "JIDs", steps);
     }
 
     fn explain_jid(&self, jid: &Jid, steps: &mut Vec<Step>) -> Result<String, String> {
@@ -96,7 +112,10 @@ impl Mapping {
         say(steps, &format!("mapping for XMPP domain {}", address.domain), &name);
         let Some(domain) = found else { return Err(AddressError::NoDomain(address.domain).to_string()) };
         if let Some(user) = address.user.as_deref().filter(|_| !domain.is_wildcard()) {
-            explain_rule(domain, domain.to_sip(user), user, steps);
+            let known = domain.user_in_jid(user);
+            explain_plan(domain, user, &known, "JIDs", steps);
+            explain_rule(domain, domain.to_sip(&known), &known, steps);
+            explain_form(domain, domain.to_sip(&known), "SIP", steps);
         }
         say(steps, "its users live", &home(Some(domain)));
         self.explain_spelling(&address, steps)
@@ -114,10 +133,34 @@ fn explain_rule(domain: &DomainMapping, spelt: Option<(String, Option<usize>)>, 
     let (what, result) = match spelt {
         Some((spelt, Some(at))) => (format!("rule {} ({})", at + 1, rule(at)), format!("{user} is {spelt}")),
         Some((_, None)) if domain.rules.is_empty() => return,
+        Some((_, None)) if domain.user_in_sip(user) != domain.user_in_jid(user) => return,
         Some((_, None)) => (format!("none of {} rules applies", domain.rules.len()), format!("{user} stays {user}")),
         None => ("the way back".to_owned(), AddressError::Shadowed(user.to_owned()).to_string()),
     };
     say(steps, &what, &result);
+}
+
+/// How a number was known, and the spelling that `side` and the rules have it in.
+fn explain_plan(domain: &DomainMapping, written: &str, known: &str, side: &str, steps: &mut Vec<Step>) {
+    let Some(plan) = &domain.numbers else { return };
+    let what = format!("number plan {}", plan.describe());
+    match plan.read(known) {
+        Some(reading) => {
+            let by = plan.read(written).unwrap_or(reading.clone()).by;
+            say(steps, &what, &format!("{written} is {}: {by}", reading.number));
+            say(steps, &format!("as {side} and the rules have it"), &known);
+        }
+        None => say(steps, &what, &format!("{written} is no number")),
+    }
+}
+
+/// The spelling that the other side has a number in, where that is another one.
+fn explain_form(domain: &DomainMapping, spelt: Option<(String, Option<usize>)>, side: &str, steps: &mut Vec<Step>) {
+    if let Some((plan, (spelt, None))) = domain.numbers.as_ref().zip(spelt)
+        && plan.read(&spelt).is_some()
+    {
+        say(steps, &format!("as {side} have it"), &spelt);
+    }
 }
 
 fn home(domain: Option<&DomainMapping>) -> String {
@@ -165,7 +208,7 @@ mod tests {
         assert!(explanation.to_string().contains("sip.example = pbx.example"), "{explanation}");
         assert!(mapping().explain("a@nowhere.example").outcome.unwrap_err().contains("nowhere.example"));
         assert!(mapping().explain("sips:a@xmpp.example").outcome.unwrap_err().contains("sips:"));
-        assert!(mapping().explain("tel:+1555").outcome.unwrap_err().contains("number"));
+        assert!(mapping().explain("tel:+15550100").outcome.unwrap_err().contains("number"));
         assert!(mapping().explain("sip:").outcome.is_err());
         assert!(mapping().explain("@").outcome.is_err());
     }

@@ -11,6 +11,7 @@
 //! | [`address`] | JID <-> address <-> SIP URI (RFC 7247 section 6) |
 //! | [`failure`] | stanza error <-> failure <-> status (RFC 7247 section 7) |
 //! | [`message`] | message stanza <-> message <-> MESSAGE request (RFC 7572) |
+//! | [`number`] | telephone numbers: the spellings of one subscriber (RFC 3966) |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
 
@@ -20,6 +21,7 @@ pub mod explain;
 pub mod failure;
 mod host;
 pub mod message;
+pub mod number;
 pub mod table;
 
 pub use address::AddressError;
@@ -27,6 +29,7 @@ pub use domain::{Conflict, DomainMapping, Home, RegexRule, UriForm, UserRule};
 pub use explain::Explanation;
 pub use failure::Answer;
 pub use message::Outgoing;
+pub use number::{NumberForm, NumberPlan, NumberUri};
 
 use std::collections::HashMap;
 
@@ -51,6 +54,7 @@ impl Mapping {
         if !conflicts.is_empty() {
             return Err(conflicts);
         }
+        let domains: Vec<_> = domains.into_iter().map(DomainMapping::settled).collect();
         let mut by_xmpp = HashMap::new();
         let mut by_sip: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, domain) in domains.iter().enumerate() {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::mapping::UserRule;
 
 fn mapping() -> Mapping {
     let mut pbx = DomainMapping::new(Home::Sip, "pbx.example", "192.0.2.7", Some(5080));

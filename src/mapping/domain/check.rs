@@ -41,6 +41,7 @@ const SAMPLES: &[&str] = &[
 /// Everything that is wrong with `domains`; empty if each address has one way there and the same way back.
 #[must_use]
 pub fn check(domains: &[DomainMapping]) -> Vec<Conflict> {
+    let domains: &[DomainMapping] = &domains.iter().cloned().map(DomainMapping::settled).collect::<Vec<_>>();
     let mut conflicts = Vec::new();
     for (index, domain) in domains.iter().enumerate() {
         check_names(index, domains, &mut conflicts);
@@ -51,6 +52,7 @@ pub fn check(domains: &[DomainMapping]) -> Vec<Conflict> {
                 text: "xmpp = \"*\" with home = \"sip\": which SIP host would any domain be? Name the domain".into(),
             });
         }
+        check_numbers(index, domain, &mut conflicts);
         for rule in 0..domain.rules.len() {
             check_rule(index, domain, rule, &mut conflicts);
         }
@@ -76,6 +78,17 @@ fn check_names(index: usize, domains: &[DomainMapping], conflicts: &mut Vec<Conf
             );
             conflicts.push(Conflict { domain: index, rule: None, text });
         }
+    }
+}
+
+fn check_numbers(index: usize, domain: &DomainMapping, conflicts: &mut Vec<Conflict>) {
+    let Some(plan) = &domain.numbers else { return };
+    if domain.is_wildcard() {
+        let text = "numbers with xmpp = \"*\": every domain has its own numbers; remove them".to_owned();
+        conflicts.push(Conflict { domain: index, rule: None, text });
+    }
+    for (key, what, todo) in plan.mistakes() {
+        conflicts.push(Conflict { domain: index, rule: None, text: format!("numbers.{key} {what}; {todo}") });
     }
 }
 

@@ -1,6 +1,6 @@
 //! MESSAGE (RFC 3428) <-> [`InstantMessage`].
 
-use super::super::Mapping;
+use super::super::{Home, Mapping};
 use super::body::{self, Found, Part, first_language};
 use super::{MAX_HOPS, STALE_MS, is_language, single_line, thread};
 use crate::model::{Address, Content, Failure, InstantMessage, Reason, Text, iscomposing};
@@ -139,6 +139,9 @@ impl Mapping {
 
     /// The sender as From has it. A `gr` beside the URI counts as if it were inside (A-ADDR-08).
     fn sender(&self, from: &From) -> Result<Address, Failure> {
+        if from.uri.scheme() == Scheme::Tel {
+            return Ok(self.number_to_address(&from.uri, Home::Sip)?);
+        }
         let stray = from.params.get("gr").filter(|value| !value.is_empty() && from.uri.param("gr").is_none());
         let inside = stray.and_then(|value| from.uri.with_param("gr", Some(value)).ok());
         Ok(self.uri_to_address(inside.as_ref().unwrap_or(&from.uri))?)

@@ -185,6 +185,33 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
         "xmpp = \"xmpp.example\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
         "16: duplicate key; write it as TOML 1.0 has it",
     ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\n[domain.numbers]\ncountry = \"+49\"",
+        "14: domain.numbers.country: \"+49\" is not digits; write digits alone, without + and separators",
+    ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\n[domain.numbers]\narea = \"30\"",
+        "13: domain.numbers.country: is missing; write the country code, such as \"49\"",
+    ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\n[domain.numbers]\ncountry = \"49\"\nmain = \"9018\"",
+        "15: domain.numbers.main: is followed by extensions, and there are none; write extension_length, or remove main",
+    ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\n[domain.numbers]\ncountry = \"1\"\narea = \"212\"\nextension_length = 4\nnational_length = 10",
+        "17: domain.numbers.national_length: is 10, but area, main and extension together have 7 digits; write area, main \
+         and extension_length so that they fill it",
+    ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\n[domain.numbers]\ncountry = \"49\"\nextension_length = 4\n[[domain.rule]]\nkind = \"table\"\n\
+         pairs = { \"1234\" = \"a\", \"+491234\" = \"b\" }",
+        "16: domain.rule: SIP user 1234 stands for both a and b; keep one",
+    ),
 ];
 
 /// What works, but should be looked at.

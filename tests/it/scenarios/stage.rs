@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
 use stox::gateway::{Route, Settings, Size};
-use stox::mapping::{DomainMapping, Home};
+use stox::mapping::{DomainMapping, Home, NumberForm, NumberPlan};
 use stox::sip::locate::{Destination, Transport};
 use stox::xmpp::jid::Jid;
 
@@ -139,6 +139,14 @@ fn change(
             let (name, address) = value.split_once('=').ok_or("dns is NAME = ADDRESS")?;
             let address = address.trim().parse().map_err(|_| format!("`{address}` is no address"))?;
             world.names.entry(name.trim().to_owned()).or_default().push(address);
+        }
+        "numbers" => {
+            let mut parts = value.split(' ');
+            let mut part = || parts.next().unwrap_or_default().to_owned();
+            let plan = NumberPlan::new(&part());
+            let plan = NumberPlan { area: part(), extension_length: 4, ..plan };
+            let plan = NumberPlan { sip: NumberForm::Extension, jid: NumberForm::Extension, ..plan };
+            domains.iter_mut().for_each(|domain| domain.numbers = Some(Box::new(plan.clone())));
         }
         "typing" => domains.iter_mut().for_each(|domain| domain.typing = yes),
         "call_id_as_thread" => domains.iter_mut().for_each(|domain| domain.call_id_as_thread = yes),
