@@ -11,10 +11,11 @@
 //! references, no compact names, no folding, `first.last@host` misread, comma lists unsplit, unknown methods refused,
 //! Content-Length ignored, bodies that are not UTF-8 damaged on output, line breaks inside a header let through. So it
 //! reads and writes nothing that crosses the wire. Its list of statuses is an enum without reason phrases and its list
-//! of methods is closed, so they cannot serve either. Its digest values are right; stox answers no challenge yet, so it
-//! does not depend on rsip yet either.
+//! of methods is closed, so they cannot serve either. Its digests are wrong in four ways, which [`auth`] names. So stox
+//! does not depend on it.
 //! `sipx-sip`, which reads 128 of the 129, is the oracle of a differential test.
 
+pub mod auth;
 pub mod endpoint;
 pub mod framing;
 pub mod locate;
