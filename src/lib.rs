@@ -7,6 +7,7 @@
 //!  6  node  config                 build everything, drain, stop
 //!  5  shard                        the loop: inputs -> Gateway -> deliver
 //!  4  net   admin                  tokio, DNS | HTTP              (do not import each other)
+//!     tls                          certificates in files, and whose they are   (net and config ask it)
 //!  3  gateway                      interworking state, sans-IO    (knows both sides through mapping)
 //!  2  mapping                      pure functions and tables      (the only place where xmpp meets sip)
 //!  1  xmpp  sip  model             three vocabularies + protocol machines (do not import each other)
@@ -111,6 +112,7 @@ pub mod gateway;
 
 pub mod admin;
 pub mod net;
+pub mod tls;
 
 pub mod shard;
 

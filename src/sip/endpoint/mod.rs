@@ -40,7 +40,7 @@ use std::time::Duration;
 
 pub use types::{
     Cause, ClientId, EndpointConfig, Event, Flow, Inbound, Large, Limits, MAX_UDP, NotStarted, Origin, Sending, SentBy,
-    ServerId, Stats, Transmit, Undelivered,
+    ServerId, Stats, TlsFailure, Transmit, Undelivered,
 };
 
 pub use super::locate::{Target, Transport};

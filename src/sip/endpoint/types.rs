@@ -78,6 +78,38 @@ pub enum Undelivered {
     /// The queue of the socket or connection is full.
     #[error("queue full")]
     QueueFull,
+    /// TLS was not agreed upon.
+    #[error("TLS failed: {0}")]
+    Tls(TlsFailure),
+}
+
+/// Why TLS was not agreed upon with a peer that we called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TlsFailure {
+    /// Its certificate is out of its time: expired, or not valid yet.
+    #[error("its certificate has expired or is not valid yet")]
+    Expired,
+    /// Its certificate does not name the SIP domain (RFC 5922 section 7.3).
+    #[error("its certificate names another domain")]
+    WrongName,
+    /// Its certificate is signed by nobody we trust.
+    #[error("its certificate is signed by nobody we trust")]
+    Untrusted,
+    /// Its certificate cannot be used for another reason.
+    #[error("its certificate is not good")]
+    BadCertificate,
+    /// It refused us, most likely for our certificate or because we have none.
+    #[error("it refused our certificate or our offer")]
+    Refused,
+    /// It does not speak TLS, or no version of it that we accept.
+    #[error("it does not speak TLS as we do")]
+    Protocol,
+    /// The handshake was not done in time.
+    #[error("the handshake took too long")]
+    Timeout,
+    /// Our own trust anchors or certificate cannot be used.
+    #[error("our own certificates cannot be used")]
+    Unset,
 }
 
 /// One request of ours, over all its attempts.

@@ -12,11 +12,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sip", &["time", "ids"]),
     ("mapping", &["time", "ids", "xml", "model", "xmpp", "sip"]),
     ("gateway", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping"]),
-    ("net", &["time", "ids", "xml", "xmpp", "sip", "gateway"]),
+    ("tls", &["time", "model"]),
+    ("net", &["time", "ids", "xml", "xmpp", "sip", "gateway", "tls"]),
     ("admin", &["time", "gateway"]),
     ("shard", &["time", "ids", "gateway", "net"]),
-    ("config", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway"]),
-    ("node", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "net", "admin", "shard", "config"]),
+    ("config", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls"]),
+    (
+        "node",
+        &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls", "net", "admin", "shard", "config"],
+    ),
 ];
 
 /// The modules of layers 0 to 3: functions of input and time.
