@@ -16,7 +16,7 @@ WIDTH = max(len(check.name) for check in checks.ALL)
 
 
 #: Groups that go by one name.
-SETS = {"sip": ("asterisk", "cluster", "secure", "phones", "socket", "scanner")}
+SETS = {"sip": ("asterisk", "phones")}
 
 
 def arguments():

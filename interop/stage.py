@@ -2,6 +2,7 @@
 
 A stage is built for the first check that asks for it and is torn down when a check asks for another one or for none."""
 
+from peers.place import SECRET
 from peers.stox import Stox
 
 
@@ -12,8 +13,9 @@ class Stage:
         self.w, self.place, self.programs = world, world.place, []
         self.juliet, self.nurse = world.juliet, world.nurse
 
-    def stox(self, name, domain, sides):
-        """An instance of stox that speaks for `domain`; `sides` is TOML with the names of this stage between braces."""
+    def stox(self, name, domain, sides, **names):
+        """An instance of stox that speaks for `domain`. `sides` is TOML with `names` between braces."""
+        sides = sides.format(component=self.place.component, secret=SECRET, **names)
         made = Stox(self.place, self.w.stox.binary, name, domain, self.place.ports(), sides)
         self.programs.append(made)
         return made

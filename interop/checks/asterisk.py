@@ -24,10 +24,10 @@ class Office(Stage):
 
     def __init__(self, world):
         super().__init__(world)
-        port, trunk, branch = self.place.ports(), self.place.ports(), self.place.ports()
+        port, trunk, branch = self.place.ports(3)
         self.asterisk = self.add(Asterisk(self.place, SIP=port, TRUNK=trunk, BRANCH=branch))
-        self.trunk = self.stox("stox-trunk", "asterisk.example", TRUNK.format(port=trunk, asterisk=port))
-        sip, _, control, media, _ = (self.place.ports() for _ in range(5))
+        self.trunk = self.stox("stox-trunk", "asterisk.example", TRUNK, port=trunk, asterisk=port)
+        sip, _, control, media, _ = self.place.ports(5)
         self.phone = self.add(Baresip(
             self.place, "baresip-1002", "1002", LINE.format(port), ports=(sip, control, media),
             contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "nobody")}))

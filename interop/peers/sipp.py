@@ -1,4 +1,4 @@
-"""SIPp: many MESSAGEs from the Montagues to juliet, by way of Kamailio."""
+"""SIPp: many MESSAGEs from the Montagues to juliet, by way of Kamailio, and a phone that counts what it takes."""
 
 import asyncio
 import csv
@@ -10,7 +10,7 @@ from .program import Program
 class Sipp(Program):
     def __init__(self, place, calls, rate):
         users = place.run / "sipp.users.csv"
-        users.write_text("SEQUENTIAL\n" + "".join(f"{user}\n" for user in MONTAGUES))
+        users.write_text("SEQUENTIAL\n" + "".join(f"{user};pbx.example\n" for user in MONTAGUES))
         self.statistics = place.run / "sipp.statistics.csv"
         super().__init__("sipp", place, "sipp", f"127.0.0.1:{place.kamailio}", "-i", "127.0.0.1", "-p", place.sipp,
                          "-sf", HERE / "message.xml", "-inf", users, "-m", calls, "-r", rate, "-l", 2000, "-nostdin",
@@ -22,3 +22,35 @@ class Sipp(Program):
         with self.statistics.open() as file:
             last = list(csv.DictReader(file, delimiter=";"))[-1]
         return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"]), int(last["Retransmissions(C)"])
+
+
+class SippPhones(Program):
+    """Sends straight to stox over UDP or TCP: `calls` messages of `user`@`domain` to juliet."""
+
+    def __init__(self, place, name, port, to, transport, user, domain, calls, rate):
+        users = place.run / f"{name}.users.csv"
+        users.write_text(f"SEQUENTIAL\n{user};{domain}\n")
+        self.statistics = place.run / f"{name}.statistics.csv"
+        super().__init__(name, place, "sipp", f"127.0.0.1:{to}", "-i", "127.0.0.1", "-p", port, "-t", f"{transport[0]}1",
+                         "-sf", HERE / "message.xml", "-inf", users, "-m", calls, "-r", rate, "-nostdin",
+                         "-trace_stat", "-stf", self.statistics, "-fd", 1)
+
+    finish = Sipp.finish
+
+
+class SippAnswers(Program):
+    """A phone that answers every MESSAGE with 200 and ends after `calls` of them; `received` has their texts."""
+
+    def __init__(self, place, name, port, transport, calls):
+        self.traffic = place.run / f"{name}.messages"
+        super().__init__(name, place, "sipp", "-i", "127.0.0.1", "-p", port, "-t", f"{transport[0]}1", "-sf", HERE / "uas.xml",
+                         "-m", calls, "-nostdin", "-trace_msg", "-message_file", self.traffic, "-message_overwrite", "true")
+        self.port, self.transport = port, transport
+
+    async def start(self):
+        await super().start(*([self.port] if self.transport == "tcp" else []))
+
+    async def finish(self, within):
+        """Waits for the last one; how many MESSAGEs came."""
+        await asyncio.wait_for(self.process.wait(), within)
+        return self.traffic.read_text(errors="replace").count("message received") if self.traffic.exists() else 0

@@ -1,0 +1,28 @@
+"""Certificates for the programs of a run, by `../certificate`: good ones, and each kind of bad one."""
+
+import subprocess
+
+from .place import HERE
+
+#: name: (what it is for, authority, times)
+KINDS = {
+    "stox": "DNS:xmpp.example,DNS:secure.example,DNS:phones.example,URI:sip:xmpp.example,IP:127.0.0.1",
+    "kamailio": "DNS:secure.example,URI:sip:secure.example,IP:127.0.0.1",
+    "phone": "DNS:phones.example,URI:sip:phones.example,IP:127.0.0.1",
+    "stranger": "DNS:stranger.example,URI:sip:stranger.example",
+}
+BAD = {
+    "expired": (KINDS["kamailio"], "ca", "20240101000000Z", "20240201000000Z"),
+    "foreign": (KINDS["kamailio"], "foreign"),
+}
+
+
+def make(place):
+    """Puts NAME.crt, NAME.key, NAME.pem for all of them and ca.crt into the run directory, which it returns."""
+    home = place.run / "certificates"
+    if not home.exists():
+        for name, names in KINDS.items():
+            subprocess.run([HERE.parent / "certificate", home, name, names], check=True)
+        for name, more in BAD.items():
+            subprocess.run([HERE.parent / "certificate", home, name, *more], check=True)
+    return home
