@@ -22,6 +22,7 @@
 
 mod confirm;
 mod errand;
+mod events;
 mod held;
 mod input;
 mod limits;

@@ -2,7 +2,7 @@
 //!
 //! Every query gets an answer (RFC 6120 section 8.2.3): what is known, or `service-unavailable`.
 
-use super::{Gateway, Link};
+use super::{Gateway, Link, events};
 use crate::sip::endpoint::ServerId;
 use crate::sip::message::check::{check, check_required};
 use crate::sip::message::{Method, Name, Request, Response, Status};
@@ -113,13 +113,18 @@ impl Gateway {
 
     pub(super) fn on_other_request(&mut self, transaction: ServerId, request: &Request, now: Now) {
         self.stats.other_requests += 1;
-        let mut response = request.response(status_for(&request.method));
+        if request.method == Method::Subscribe {
+            self.respond(transaction, events::answer(request), now);
+            return;
+        }
+        let mut response = request.response(status_for(request));
         match response.status {
             Status::OK => {
                 response.headers.push(Name::ALLOW, ALLOW);
                 response.headers.push(Name::ACCEPT, self.mapping.accepted_types());
                 response.headers.push(Name::ACCEPT_ENCODING, "identity");
                 response.headers.push(Name::SUPPORTED, "");
+                events::allow(&mut response);
             }
             Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED => response.headers.push(Name::ALLOW, ALLOW),
             _ => {}
@@ -129,17 +134,20 @@ impl Gateway {
 }
 
 /// RFC 3261 section 8.2.1: 405 for a method that is known but not served, 501 (section 21.5.2) for an unknown one, 481 for
-/// one that only makes sense in a dialog (section 12.2.2), of which we have none.
-fn status_for(method: &Method) -> Status {
-    match method {
+/// what only makes sense in a dialog or says that it is in one (section 12.2.2), of which we have none.
+fn status_for(request: &Request) -> Status {
+    match &request.method {
         Method::Options => Status::OK,
         Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack => Status::NO_SUCH_DIALOG,
+        Method::Invite | Method::Refer if request.headers.to().is_ok_and(|to| to.tag().is_some()) => {
+            Status::NO_SUCH_DIALOG
+        }
+        Method::Subscribe => Status::BAD_EVENT,
         Method::Invite
         | Method::Ack
         | Method::Cancel
         | Method::Register
         | Method::Message
-        | Method::Subscribe
         | Method::Publish
         | Method::Refer => Status::METHOD_NOT_ALLOWED,
         Method::Other(_) => Status::NOT_IMPLEMENTED,

@@ -49,7 +49,7 @@ impl Row {
     }
 }
 
-/// Numbered requirements, and how many there are: RFC 7247, 7572, 3922, 3862, 3428, 3994, 3860, 3261 and, with XC, RFC
+/// Numbered requirements, and how many there are: RFC 7247, 7572, 3922, 3862, 3428, 3994, 3860, 3261, 6665 and, with XC, RFC
 /// 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
@@ -62,6 +62,7 @@ const NUMBERED: &[(&str, u32)] = &[
     ("CPP", 8),
     ("E2E", 14),
     ("SIP", 25),
+    ("EVT", 20),
     ("XC-STR", 21),
     ("XC-SE", 25),
     ("XC-STZ", 16),
@@ -87,7 +88,7 @@ const STATUSES: &str = "3xx 300 301 302 305 380 4xx 400 401 402 403 404 405 406 
     423 430 439 440 480 481 482 483 484 485 486 487 488 489 491 493 5xx 500 501 502 503 504 505 513 6xx 600 603 604 606";
 
 /// Families of which every number needs a row.
-const WHOLE: &[&str] = &["STOX-CORE", "STOX-ADDR", "STOX-IM"];
+const WHOLE: &[&str] = &["STOX-CORE", "STOX-ADDR", "STOX-IM", "MSG", "EVT"];
 
 /// Numbers that need a row: what breaks a component link, and what a MESSAGE needs of SIP.
 const PARTS: &[(&str, &[u32])] = &[

@@ -201,6 +201,20 @@ fn a_cancel_gets_200_if_it_matches_and_481_if_not() {
 }
 
 #[test]
+fn a_cancel_of_what_is_answered_gets_200_and_changes_nothing() {
+    for method in ["SUBSCRIBE", "NOTIFY"] {
+        let mut us = endpoint();
+        let (id, seen) = told(&mut us, &incoming(method, "z9hG4bKa"), udp_flow(PEER), at(0));
+        us.respond(id, seen.response(Status::BAD_EVENT), at(0));
+        let answered = only(&mut us);
+        assert!(deliver(&mut us, &incoming("CANCEL", "z9hG4bKa"), udp_flow(PEER), at(1)).is_none(), "{method}");
+        assert_eq!(status_of(&only(&mut us)), 200, "{method}");
+        deliver(&mut us, &incoming(method, "z9hG4bKa"), udp_flow(PEER), at(2));
+        assert_eq!(only(&mut us).bytes, answered.bytes, "{method}");
+    }
+}
+
+#[test]
 fn a_pending_invite_that_is_cancelled_is_told() {
     let mut us = endpoint();
     let (id, seen) = told(&mut us, &incoming("INVITE", "z9hG4bKa"), udp_flow(PEER), at(0));
