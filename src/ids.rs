@@ -88,7 +88,9 @@ impl Ids {
 /// The shard that made `token`, or `None` if no shard of ours did.
 #[must_use]
 pub fn shard_of(token: &str) -> Option<u8> {
-    let token = token.strip_prefix(MAGIC_COOKIE).unwrap_or(token).as_bytes();
+    let token = token.strip_prefix(MAGIC_COOKIE).unwrap_or(token);
+    // A proxy's branch has a second part (RFC 5393 section 4.2.1).
+    let token = token.split_once('.').map_or(token, |(first, _)| first).as_bytes();
     let digit = |index: usize| {
         let byte = token.get(index)?;
         ALPHABET.iter().position(|letter| letter == byte)

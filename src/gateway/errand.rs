@@ -38,6 +38,8 @@ pub(super) enum End {
         /// Whether a provisional response came.
         heard: bool,
     },
+    /// Its connection closed before anything was heard; it may have arrived.
+    Broken,
     /// The transport could not send it.
     NotSent(Cause),
     /// Over TCP, where it went for its size alone, it could not be sent.
@@ -230,6 +232,7 @@ impl Gateway {
         let Some(out) = self.errands.remove(&transaction) else { return };
         let end = match cause {
             Cause::TooLarge => End::TooLarge,
+            Cause::Broken => End::Broken,
             Cause::NotSent(_) if out.large => End::NotSentLarge(cause),
             Cause::NotSent(_) => End::NotSent(cause),
         };

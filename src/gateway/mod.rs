@@ -177,6 +177,7 @@ impl Gateway {
             }
             Input::FlowClosed(flow) => {
                 self.flows.remove(&flow.id);
+                self.ask_endpoint(now, |endpoint, events| endpoint.flow_closed(&flow, now, events));
             }
             Input::LinkUp(link) => self.on_link_up(link),
             Input::LinkDown(link) => self.on_link_down(link, now),
@@ -199,12 +200,7 @@ impl Gateway {
 
     /// Lets time pass: everything whose deadline is not after `now` happens.
     pub fn handle_timeout(&mut self, now: Now) {
-        let mut events = std::mem::take(&mut self.events);
-        self.endpoint.handle_timeout(now, &mut events);
-        for event in events.drain(..) {
-            self.on_event(event, now);
-        }
-        self.events = events;
+        self.ask_endpoint(now, |endpoint, events| endpoint.handle_timeout(now, events));
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Confirm(relay) => self.on_unconfirmed(relay, now),
@@ -290,6 +286,16 @@ impl Gateway {
         }
     }
 
+    /// Lets the endpoint do what may end several transactions.
+    fn ask_endpoint(&mut self, now: Now, what: impl FnOnce(&mut Endpoint, &mut Vec<Event>)) {
+        let mut events = std::mem::take(&mut self.events);
+        what(&mut self.endpoint, &mut events);
+        for event in events.drain(..) {
+            self.on_event(event, now);
+        }
+        self.events = events;
+    }
+
     fn on_event(&mut self, event: Event, now: Now) {
         match event {
             Event::Request { transaction, request, flow } => self.on_request(transaction, request, flow, now),
@@ -298,7 +304,7 @@ impl Gateway {
             Event::Failed { transaction, cause } => self.on_failed(transaction, cause, now),
             // A provisional response to MESSAGE only says that somebody is there; an INVITE is answered at once here,
             // so a CANCEL never finds one open.
-            Event::Provisional { .. } | Event::Cancelled { .. } => {}
+            Event::Provisional { .. } | Event::Cancelled { .. } | Event::Accepted { .. } | Event::Ack { .. } => {}
         }
     }
 

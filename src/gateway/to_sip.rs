@@ -166,6 +166,10 @@ impl Gateway {
                 let text = if heard { "the SIP side did not finish in time" } else { "the SIP side did not answer" };
                 self.end_line(letter, &Failure::because(Reason::ServerTimeout, text));
             }
+            End::Broken => {
+                let text = "the connection to the SIP server broke before it answered; the message may have arrived";
+                self.refuse(sender, &Failure::because(Reason::ServerTimeout, text), ToSip::TimedOut);
+            }
             End::NotSent(cause) => {
                 let failure = unreachable(format!("the SIP server cannot be reached: {cause}"));
                 self.refuse(sender, &failure, ToSip::Unreachable);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::ids::MAGIC_COOKIE;
 use crate::sip::locate::numeric;
 use crate::sip::message::header::{CSeq, Rport, Via};
-use crate::sip::message::{Headers, Name, Request, Response, Status, lex};
+use crate::sip::message::{Headers, Message, Method, Name, Request, Response, Status, lex, wire};
 use crate::sip::uri::Host;
 
 /// The topmost Via.
@@ -46,11 +46,47 @@ pub(super) fn top_via(headers: &Headers) -> Option<TopVia> {
     Some(top)
 }
 
-/// The Via of a response to us: there must be no second one (RFC 3261 section 8.1.3.3).
-pub(super) fn only_via(headers: &Headers) -> Option<Via> {
+/// The topmost Via of a response, and whether it is the only one.
+pub(super) fn first_via(headers: &Headers) -> Option<(Via, bool)> {
     let mut vias = headers.each::<Via>();
     let via = vias.next()?.ok()?;
-    vias.next().is_none().then_some(via)
+    Some((via, vias.next().is_none()))
+}
+
+/// The ACK for a refusal of the INVITE that was sent as `invite` (RFC 3261 section 17.1.1.3).
+pub(super) fn ack(invite: &[u8], refusal: &Response) -> Option<Vec<u8>> {
+    let invite = sent(invite)?;
+    let mut ack = follow_up(&invite, Method::Ack)?;
+    ack.headers.replace(Name::TO, refusal.headers.get(Name::TO)?);
+    Some(print_request(&ack))
+}
+
+/// The CANCEL for the INVITE that was sent as `invite`, and its branch (section 9.1).
+pub(super) fn cancel(invite: &[u8]) -> Option<(String, Vec<u8>)> {
+    let invite = sent(invite)?;
+    let branch = invite.headers.via().ok()?.branch()?.to_owned();
+    let cancel = follow_up(&invite, Method::Cancel)?;
+    Some((branch, print_request(&cancel)))
+}
+
+fn sent(bytes: &[u8]) -> Option<Request> {
+    match wire::parse(bytes).ok()? {
+        Message::Request(request) => Some(request),
+        Message::Response(_) => None,
+    }
+}
+
+/// What ACK and CANCEL share: Request-URI, our Via alone, Route, From, To, Call-ID and the number of CSeq.
+fn follow_up(invite: &Request, method: Method) -> Option<Request> {
+    let number = cseq(&invite.headers)?.number;
+    let mut request = Request::new(method, invite.uri.clone());
+    // Ours has a line of its own, before all others.
+    request.headers.push(Name::VIA, invite.headers.get(Name::VIA)?);
+    for name in [Name::ROUTE, Name::MAX_FORWARDS, Name::FROM, Name::TO, Name::CALL_ID] {
+        request.headers.copy(&invite.headers, name);
+    }
+    request.headers.push(Name::CSEQ, format!("{number} {}", request.method));
+    Some(request)
 }
 
 /// Writes `received` and `rport` into the topmost Via (RFC 3261 section 18.2.1, RFC 3581 section 4). A value the sender
@@ -145,6 +181,15 @@ pub(super) fn is_plain(response: &Response, tag: Option<&str>) -> bool {
         && response.reason() == response.status.reason()
         && tag.is_none_or(|tag| to_tag(&response.headers) == Some(tag.as_bytes()))
         && response.headers.iter().all(|(name, _)| REPEATED.contains(&Name::from(name)))
+}
+
+/// The 100 of a request as it goes over the wire, in no more bytes than it has: most are kept and never sent.
+pub(super) fn trying(request: &Request, scratch: &mut Vec<u8>) -> Box<[u8]> {
+    scratch.clear();
+    scratch.extend_from_slice(b"SIP/2.0 100 Trying\r\n");
+    request.headers.print_repeated(scratch);
+    scratch.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+    Box::from(scratch.as_slice())
 }
 
 /// The request as it goes over the wire.

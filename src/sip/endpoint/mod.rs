@@ -13,19 +13,31 @@
 //! |---|---|
 //! | the transport could not send it | yes, unless a provisional response had come |
 //! | 503 | yes: the server says that it did nothing |
-//! | Timer F without any response | only OPTIONS, SUBSCRIBE, NOTIFY, REGISTER and PUBLISH, which may be done twice |
-//! | Timer F after a provisional response, any other final response | no |
+//! | its connection closed after it was written ([`Endpoint::flow_closed`]), before any response | only what may be done twice |
+//! | Timer F or B without any response | only what may be done twice |
+//! | either of them after a provisional response, any other final response | no |
 //!
-//! RFC 3263 lets every request go on after a timeout. We do not for MESSAGE: over UDP the request or the 200 may have
-//! been what was lost, so the first server may have delivered it, and a person would read it twice.
+//! OPTIONS, SUBSCRIBE, NOTIFY, REGISTER and PUBLISH may be done twice, and so may an INVITE that nobody has said 100 to.
+//! RFC 3263 lets every request go on after a timeout. We do not for MESSAGE: the request or the 200 may have been what
+//! was lost, so the first server may have delivered it, and a person would read it twice. A connection that closes after
+//! a provisional response ends nothing: the server may open another for its answer (RFC 3261 section 18.2.2).
+//!
+//! What each attempt says about its target is told by [`Endpoint::poll_report`], so that one that fails can be rested.
+//!
+//! **INVITEs of ours** are acknowledged here when they are refused (RFC 3261 section 17.1.1.3), taken back with
+//! [`Endpoint::cancel`] (section 9.1), and when they are accepted every 2xx is told until Timer M (RFC 6026); the ACK for
+//! it is the user's, by [`Endpoint::send_once`]. Nothing here bounds how long a phone may ring; a proxy has Timer C.
 //!
 //! **Requests of peers** become one [`Event::Request`] however often they come; the answer given with
 //! [`Endpoint::respond`] is repeated for Timer J. An answer without headers of its own is not kept but made again from
 //! the retransmitted request, because its To tag follows from the transaction's key: 40 bytes a request instead of
 //! 500. The endpoint itself answers CANCEL (section 9.2), merged requests (482, section 8.2.2.2), what exceeds
 //! [`Limits::server`] (503, stateless as in section 8.2.7), and, with 100, what its user leaves without an answer for
-//! 3.5 s (RFC 4320); it absorbs ACKs. It never sends 408, and nothing after 64 * T1.
+//! 3.5 s (RFC 4320); it absorbs the ACKs of refusals and tells the others. To what is no INVITE it never sends 408, no
+//! provisional response but 100, and nothing after 64 * T1.
 
+mod attempt;
+mod calling;
 mod client;
 mod head;
 mod reply;
@@ -35,12 +47,12 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 pub use types::{
-    Cause, ClientId, EndpointConfig, Event, Flow, Inbound, Large, Limits, MAX_UDP, NotStarted, Origin, Sending, SentBy,
-    ServerId, Stats, TlsFailure, Transmit, Undelivered,
+    Cause, ClientId, EndpointConfig, Event, Flow, Inbound, Large, Limits, MAX_UDP, NotStarted, Origin, Outcome, Report,
+    Sending, SentBy, ServerId, Stats, TlsFailure, Transmit, Undelivered,
 };
 
 pub use super::locate::{Target, Transport};
@@ -55,6 +67,9 @@ use crate::time::{Now, Timers};
 /// once for each message of a burst.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// Reports that nobody has asked for yet; a step makes a few.
+const MOST_REPORTS: usize = 1024;
+
 /// The transactions of one shard.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -62,12 +77,18 @@ pub struct Endpoint {
     ids: Ids,
     keys: Keys,
     alarms: Alarms,
-    clients: HashedMap<ClientId, client::Client>,
+    /// In boxes, as the servers below: a table is up to half empty, and empty places should be small.
+    clients: HashedMap<ClientId, Box<client::Client>>,
     client_keys: HashedMap<Key, ClientId>,
     client_count: u64,
+    /// Targets with connections, and how many attempts wait there.
+    connections: HashMap<Target, usize>,
     /// Client transactions in Completed: Timer K.
     absorbing: Lingering<Key, ()>,
-    servers: HashedMap<Key, server::Server>,
+    /// INVITEs in Completed: Timer D.
+    acknowledged: Lingering<Key, calling::Acknowledged>,
+    reports: VecDeque<Report>,
+    servers: HashedMap<Key, Box<server::Server>>,
     server_count: u64,
     /// Non-INVITE server transactions in Completed: Timer J.
     completed: Lingering<Key, reply::Answer>,
@@ -75,6 +96,8 @@ pub struct Endpoint {
     /// Requests that would be merged with another of the same key, from their arrival on for as long as both could live.
     merging: Lingering<MergeKey, ()>,
     transmits: VecDeque<Transmit>,
+    /// Where messages are printed before it is known how long they are.
+    scratch: Vec<u8>,
     stats: Stats,
 }
 
@@ -91,13 +114,17 @@ impl Endpoint {
             clients: HashedMap::default(),
             client_keys: HashedMap::default(),
             client_count: 0,
+            connections: HashMap::new(),
             absorbing: Lingering::new(timing.k(false), completed),
+            acknowledged: Lingering::new(timing.d(false), config.limits.client),
+            reports: VecDeque::new(),
             servers: HashedMap::default(),
             server_count: 0,
             completed: Lingering::new(timing.j(false), completed),
             kept_bytes: 0,
             merging: Lingering::new(timing.patience(), completed),
             transmits: VecDeque::new(),
+            scratch: Vec::new(),
             stats: Stats::default(),
             config,
         }
@@ -130,7 +157,7 @@ impl Endpoint {
         while let Some(alarm) = self.alarms.timers.take_due(now) {
             match alarm {
                 Alarm::Client(id, count) => events.extend(self.on_client_alarm(id, count, now)),
-                Alarm::Server(id, count) => self.on_server_alarm(id, count, now),
+                Alarm::Server(key, count) => self.on_server_alarm(key, count, now),
             }
         }
     }
@@ -138,7 +165,12 @@ impl Endpoint {
     /// When [`Endpoint::handle_timeout`] is wanted, in monotonic time.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        let lingering = [self.completed.next_timeout(), self.absorbing.next_timeout(), self.merging.next_timeout()];
+        let lingering = [
+            self.completed.next_timeout(),
+            self.absorbing.next_timeout(),
+            self.acknowledged.next_timeout(),
+            self.merging.next_timeout(),
+        ];
         let sweep = lingering.into_iter().flatten().min().map(|at| at + SWEEP);
         self.alarms.timers.next().into_iter().chain(sweep).min()
     }
@@ -146,6 +178,11 @@ impl Endpoint {
     /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
+    }
+
+    /// What was learnt about a target since the last call, oldest first.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
     }
 
     /// Counts.
@@ -159,6 +196,25 @@ impl Endpoint {
         }
     }
 
+    /// Under load the same target says the same again and again; once is enough.
+    fn report(&mut self, target: Target, outcome: Outcome) {
+        let report = Report { target, outcome };
+        if self.reports.back() == Some(&report) {
+            return;
+        }
+        if self.reports.len() >= MOST_REPORTS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back(report);
+    }
+
+    /// Takes the buffer back, unless a single message made it large.
+    fn keep_scratch(&mut self, scratch: Vec<u8>) {
+        if scratch.capacity() <= 64 << 10 {
+            self.scratch = scratch;
+        }
+    }
+
     fn sent_by(&self, transport: Transport) -> Option<&SentBy> {
         sent_by(&self.config, transport)
     }
@@ -169,6 +225,7 @@ impl Endpoint {
             self.kept_bytes -= answer.kept_bytes();
         }
         while self.absorbing.take_due(now).is_some() {}
+        while self.acknowledged.take_due(now).is_some() {}
         while self.merging.take_due(now).is_some() {}
     }
 }
@@ -181,7 +238,7 @@ fn sent_by(config: &EndpointConfig, transport: Transport) -> Option<&SentBy> {
 #[derive(Debug, Clone, Copy)]
 enum Alarm {
     Client(ClientId, u32),
-    Server(ServerId, u32),
+    Server(Key, u32),
 }
 
 /// The deadlines of open transactions.

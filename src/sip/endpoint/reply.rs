@@ -1,6 +1,7 @@
 //! Where responses go, and what is left of them once they are sent.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 
 use super::{Flow, Origin, Transmit, Transport, head};
 use crate::sip::message::Status;
@@ -29,7 +30,8 @@ pub(super) struct Reply {
     pub(super) transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
-    flow: Option<u64>,
+    /// Connections are counted from 1.
+    flow: Option<NonZeroU64>,
 }
 
 impl Reply {
@@ -37,7 +39,7 @@ impl Reply {
         let source = flow.remote.ip();
         let port = top.via.port.unwrap_or(flow.transport.default_port());
         let (remote, connection) = if flow.transport.is_reliable() {
-            (SocketAddr::new(source, port), Some(flow.id))
+            (SocketAddr::new(source, port), NonZeroU64::new(flow.id))
         } else if let Some(maddr) = top.maddr {
             (SocketAddr::new(maddr, port), None)
         } else if top.rport {
@@ -53,7 +55,7 @@ impl Reply {
             transport: self.transport,
             local: Some(self.local),
             remote: self.remote,
-            flow: self.flow,
+            flow: self.flow.map(NonZeroU64::get),
             domain: None,
             bytes,
             origin,

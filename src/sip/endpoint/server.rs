@@ -26,33 +26,27 @@ const CANCELLABLE: [&str; 12] = [
     "BYE",
 ];
 
-/// One request that we have not finished with.
+/// One request that we have not finished with. There may be a million of them.
 #[derive(Debug)]
 pub(super) struct Server {
     serial: u64,
     machine: Machine,
-    /// Counts the alarms set.
+    /// Counts the alarms set. Begins with the serial, so that an alarm of an earlier transaction of the same key is none of
+    /// this one's.
     alarm: u32,
     reply: Reply,
-    kept: Kept,
+    /// What a retransmission gets before the final response, if it gets anything: the response sent last, at first the
+    /// 100 that is seldom needed. It is printed at once, for that is half the size of what it could be made of.
+    kept: Box<[u8]>,
     /// Whether the request had a To tag, so that answers copy it.
     has_tag: bool,
     merge: Option<MergeKey>,
 }
 
-/// What a retransmission gets before the final response, if it gets anything.
-#[derive(Debug)]
-enum Kept {
-    /// The 100 that may be needed and seldom is, so it is not printed yet.
-    Trying(Response),
-    /// The response sent last.
-    Sent(Vec<u8>),
-}
-
 #[derive(Debug)]
 enum Machine {
     NonInvite(NonInvite),
-    Invite(Invite),
+    Invite(Box<Invite>),
 }
 
 /// A request on its way through the checks.
@@ -71,8 +65,7 @@ impl Endpoint {
             return None;
         };
         if request.method == Method::Ack {
-            self.on_ack(&request, &top, now);
-            return None;
+            return self.on_ack(request, &top, flow, now);
         }
         let key = self.server_key(&request, &top, request.method.as_str(), head::to_tag(&request.headers));
         let reply = Reply::new(&top, &flow);
@@ -120,10 +113,13 @@ impl Endpoint {
         let origin = Origin::Server(transaction);
         match effect {
             Effect::Send => {
-                server.kept = Kept::Sent(bytes.clone());
+                server.kept = Box::from(bytes.as_slice());
                 self.transmits.push_back(server.reply.transmit(bytes, origin));
             }
-            Effect::SendOnce => self.transmits.push_back(server.reply.transmit(bytes, origin)),
+            Effect::SendOnce => {
+                server.kept = Box::default();
+                self.transmits.push_back(server.reply.transmit(bytes, origin));
+            }
             Effect::Complete(linger) => {
                 let tag = if server.has_tag { None } else { Some(tag.as_str()) };
                 let kept = (!linger.is_zero() && !head::is_plain(&response, tag)).then(|| bytes.clone());
@@ -156,13 +152,10 @@ impl Endpoint {
         self.transmits.push_back(Reply::new(&top, &flow).transmit(bytes, Origin::Stateless));
     }
 
-    pub(super) fn on_server_alarm(&mut self, id: ServerId, alarm: u32, now: Now) {
+    pub(super) fn on_server_alarm(&mut self, key: Key, alarm: u32, now: Now) {
         let timing = self.config.timing;
-        let Some(server) =
-            self.servers.get_mut(&id.key).filter(|server| server.serial == id.serial && server.alarm == alarm)
-        else {
-            return;
-        };
+        let Some(server) = self.servers.get_mut(&key).filter(|server| server.alarm == alarm) else { return };
+        let id = ServerId { key, serial: server.serial };
         let effect = server.machine.on(Input::Due, &timing, server.reply.transport.is_reliable(), now);
         self.act(id, effect);
         self.set_server_alarm(id, now);
@@ -211,20 +204,20 @@ impl Endpoint {
         self.server_count += 1;
         let transaction = ServerId { key: arrival.key, serial: self.server_count };
         let machine = if arrival.request.method == Method::Invite {
-            Machine::Invite(Invite::start(&timing, now))
+            Machine::Invite(Box::new(Invite::start(&timing, now)))
         } else {
             Machine::NonInvite(NonInvite::start(now))
         };
         let server = Server {
             serial: transaction.serial,
             machine,
-            alarm: 0,
+            alarm: transaction.serial as u32,
             reply: arrival.reply,
-            kept: Kept::Trying(arrival.request.response(Status::TRYING)),
+            kept: head::trying(&arrival.request, &mut self.scratch),
             has_tag: head::to_tag(&arrival.request.headers).is_some(),
             merge,
         };
-        self.servers.insert(arrival.key, server);
+        self.servers.insert(arrival.key, Box::new(server));
         self.set_server_alarm(transaction, now);
         transaction
     }
@@ -279,22 +272,24 @@ impl Endpoint {
             .then_some(Event::Cancelled { transaction: ServerId { key, serial: server.serial } })
     }
 
-    /// An ACK is never answered; the one for our refusal of an INVITE ends its repeats (section 17.2.1).
-    fn on_ack(&mut self, ack: &Request, top: &head::TopVia, now: Now) {
+    /// An ACK is never answered; the one for our refusal of an INVITE ends its repeats (section 17.2.1). That for a 2xx is
+    /// its user's (RFC 6026 section 7.1), and has a branch of its own.
+    fn on_ack(&mut self, mut ack: Request, top: &head::TopVia, flow: Flow, now: Now) -> Option<Event> {
         let timing = self.config.timing;
-        let to_tag = head::to_tag(&ack.headers);
+        let to_tag = head::to_tag(&ack.headers).map(<[u8]>::to_vec);
         // By the rules of RFC 2543 the INVITE had no To tag where it began a call, and the ACK has ours.
-        for tag in [to_tag, None] {
-            let key = self.server_key(ack, top, Method::Invite.as_str(), tag);
-            if let Some(server) = self.servers.get_mut(&key) {
+        for tag in [to_tag.as_deref(), None] {
+            let key = self.server_key(&ack, top, Method::Invite.as_str(), tag);
+            if let Some(server) = self.servers.get_mut(&key).filter(|server| !server.machine.is_accepted()) {
                 let id = ServerId { key, serial: server.serial };
                 let effect = server.machine.on(Input::Ack, &timing, server.reply.transport.is_reliable(), now);
                 self.act(id, effect);
                 self.set_server_alarm(id, now);
-                return;
+                return None;
             }
         }
-        self.stats.stray_acks += 1;
+        head::mark_via(&mut ack.headers, top, flow.remote);
+        Some(Event::Ack { request: ack, flow })
     }
 
     fn act(&mut self, id: ServerId, effect: Effect) {
@@ -302,11 +297,7 @@ impl Endpoint {
         match effect {
             Effect::SendTrying | Effect::Resend => {
                 self.stats.retransmissions_sent += u64::from(effect == Effect::Resend);
-                let bytes = match &server.kept {
-                    Kept::Trying(response) => head::print_response(response),
-                    Kept::Sent(bytes) => bytes.clone(),
-                };
-                self.transmits.push_back(server.reply.transmit(bytes, Origin::Server(id)));
+                self.transmits.push_back(server.reply.transmit(server.kept.to_vec(), Origin::Server(id)));
             }
             Effect::Forget { unacknowledged } => {
                 self.stats.unacknowledged += u64::from(unacknowledged);
@@ -334,9 +325,9 @@ impl Endpoint {
 
     fn set_server_alarm(&mut self, id: ServerId, now: Now) {
         let Some(server) = self.servers.get_mut(&id.key) else { return };
-        server.alarm += 1;
+        server.alarm = server.alarm.wrapping_add(1);
         if let Some(at) = server.machine.next_timeout(&self.config.timing) {
-            self.alarms.set(Alarm::Server(id, server.alarm), at, now);
+            self.alarms.set(Alarm::Server(id.key, server.alarm), at, now);
         }
     }
 
@@ -402,6 +393,13 @@ impl Machine {
         match self {
             Machine::NonInvite(_) => false,
             Machine::Invite(machine) => machine.is_pending(),
+        }
+    }
+
+    fn is_accepted(&self) -> bool {
+        match self {
+            Machine::NonInvite(_) => false,
+            Machine::Invite(machine) => machine.is_accepted(),
         }
     }
 }

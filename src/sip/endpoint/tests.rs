@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calling;
 mod client;
 mod pair;
 mod server;
@@ -117,6 +118,36 @@ fn told(endpoint: &mut Endpoint, request: &Request, flow: Flow, now: Now) -> (Se
 
 fn status_of(transmit: &Transmit) -> u16 {
     read_response(&transmit.bytes).status.code()
+}
+
+fn udp(remote: &str) -> Target {
+    Target { transport: UDP, addr: addr(remote) }
+}
+
+fn tcp(remote: &str) -> Target {
+    Target { transport: TCP, addr: addr(remote) }
+}
+
+fn ask(endpoint: &mut Endpoint, method: &str, targets: Vec<Target>) -> ClientId {
+    endpoint.request(&outgoing(method), targets, Large::UseTcp, at(0)).unwrap()
+}
+
+/// The peer's answer to what we sent.
+fn answer(transmit: &Transmit, status: Status) -> Response {
+    let mut response = sent_request(transmit).response(status);
+    response.ensure_to_tag("peer");
+    response
+}
+
+fn final_status(event: Option<Event>) -> u16 {
+    match event {
+        Some(Event::Response { response, .. }) => response.status.code(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reports(endpoint: &mut Endpoint) -> Vec<Report> {
+    std::iter::from_fn(|| endpoint.poll_report()).collect()
 }
 
 /// A request of ours, without Via.

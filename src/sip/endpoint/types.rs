@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sip::locate::Transport;
+use crate::sip::locate::{Target, Transport};
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::transaction::key::Key;
 use crate::sip::transaction::timers::Timing;
@@ -137,7 +137,8 @@ impl fmt::Display for ServerId {
 
 /// What the user of the endpoint hears.
 ///
-/// Of each request of ours exactly one of `Response`, `TimedOut` and `Failed` is told, and nothing after it.
+/// Of each request of ours exactly one of `Response`, `TimedOut` and `Failed` is told, and nothing after it but
+/// `Accepted`.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A new request, to be answered with [`Endpoint::respond`](super::Endpoint::respond). Its top Via has `received`
@@ -146,6 +147,14 @@ pub enum Event {
         /// What to answer with.
         transaction: ServerId,
         /// The request.
+        request: Request,
+        /// How it came.
+        flow: Flow,
+    },
+    /// The ACK for a 2xx to an INVITE, or one that belongs to nothing we know: it needs no answer and gets none. A proxy
+    /// sends it on.
+    Ack {
+        /// The ACK.
         request: Request,
         /// How it came.
         flow: Flow,
@@ -166,6 +175,14 @@ pub enum Event {
     /// the targets after it could not be reached at all.
     Response {
         /// The request of ours.
+        transaction: ClientId,
+        /// The response.
+        response: Response,
+    },
+    /// A further 2xx to an INVITE that has had one: the same again, because its ACK was lost, or that of another phone
+    /// behind a proxy that forks (RFC 6026 section 7.2).
+    Accepted {
+        /// The INVITE of ours.
         transaction: ClientId,
         /// The response.
         response: Response,
@@ -192,9 +209,39 @@ pub enum Cause {
     /// The transport could not send it, to the last target.
     #[error("not sent: {0}")]
     NotSent(Undelivered),
+    /// The connection broke after the request was written and before anything was heard: it may have arrived.
+    #[error("the connection broke before an answer came")]
+    Broken,
     /// It is too large for UDP and the peer takes no TCP.
     #[error("too large for UDP, and the peer refused TCP")]
     TooLarge,
+}
+
+/// What was learnt about a target, for whoever decides which to try first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// Where a request of ours went.
+    pub target: Target,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// How a target dealt with a request of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered, whatever the answer.
+    Worked,
+    /// It answered 503.
+    Busy {
+        /// The time it asked for: until then it wants no request (RFC 3261 section 21.5.4).
+        retry_after: Option<Duration>,
+    },
+    /// The request could not be sent.
+    NotSent(Undelivered),
+    /// The connection broke while requests waited for their first response.
+    Broken,
+    /// It said nothing for 64 * T1.
+    Silent,
 }
 
 /// Why a request of ours was not begun.
@@ -332,8 +379,6 @@ pub struct Stats {
     pub answers_undelivered: u64,
     /// INVITEs whose refusal nobody acknowledged.
     pub unacknowledged: u64,
-    /// ACKs of no INVITE of ours.
-    pub stray_acks: u64,
     /// Messages without a readable Via, which belong to nobody.
     pub unroutable: u64,
 }

@@ -226,12 +226,21 @@ impl Headers {
     pub(super) fn copy_response_headers(&mut self, request: &Headers) {
         self.text.reserve(request.text.len());
         self.lines.reserve(request.lines.len());
-        const REPEATED: [Name<'static>; 5] = [Name::VIA, Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ];
-        for line in &request.lines {
-            if REPEATED.iter().any(|name| request.is_called(line, *name)) {
-                self.copy_line(request, line);
-            }
+        for line in request.repeated() {
+            self.copy_line(request, line);
         }
+    }
+
+    /// Appends the lines that a response repeats, each with its CRLF.
+    pub(crate) fn print_repeated(&self, out: &mut Vec<u8>) {
+        for line in self.repeated() {
+            out.extend_from_slice(&self.text[line.start as usize..line.end as usize + 2]);
+        }
+    }
+
+    fn repeated(&self) -> impl Iterator<Item = &Line> {
+        const REPEATED: [Name<'static>; 5] = [Name::VIA, Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ];
+        self.lines.iter().filter(|line| REPEATED.iter().any(|name| self.is_called(line, *name)))
     }
 
     pub(super) fn describe_body(&mut self, content_type: &str, length: usize) {

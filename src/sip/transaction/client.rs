@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::timers::Timing;
-use crate::time::Now;
+use crate::time::{Now, nanos};
 
 /// What happens to a client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,22 +53,32 @@ enum State {
     Over,
 }
 
-/// One request other than INVITE and ACK that waits for its final response.
+/// One request other than INVITE and ACK that waits for its final response. There may be a million of them, so times
+/// are nanoseconds.
 #[derive(Debug, Clone)]
 pub struct NonInvite {
     state: State,
-    /// The interval that runs, and when it ends: Timer E, on unreliable transports only.
-    retransmit: Option<(Duration, Duration)>,
+    /// The interval of Timer E that runs.
+    interval: u64,
+    /// When it ends; [`NEVER`] on reliable transports.
+    again: u64,
     /// Timer F.
-    give_up: Duration,
+    give_up: u64,
 }
+
+const NEVER: u64 = u64::MAX;
 
 impl NonInvite {
     /// Starts when the request is sent for the first time.
     #[must_use]
     pub fn start(timing: &Timing, reliable: bool, now: Now) -> Self {
-        let retransmit = timing.e(reliable).map(|interval| (interval, now.mono + interval));
-        Self { state: State::Trying, retransmit, give_up: now.mono + timing.f() }
+        let interval = timing.e(reliable);
+        Self {
+            state: State::Trying,
+            interval: interval.map_or(0, nanos),
+            again: interval.map_or(NEVER, |interval| nanos(now.mono + interval)),
+            give_up: nanos(now.mono + timing.f()),
+        }
     }
 
     /// Whether a provisional response has come.
@@ -98,19 +108,18 @@ impl NonInvite {
     }
 
     fn due(&mut self, timing: &Timing, now: Now) -> Effect {
-        if now.mono >= self.give_up {
+        if nanos(now.mono) >= self.give_up {
             let heard = self.heard();
             self.state = State::Over;
             return Effect::TimedOut { heard };
         }
-        match self.retransmit {
-            Some((interval, at)) if now.mono >= at => {
-                let next = if self.heard() { timing.t2 } else { timing.after(interval) };
-                self.retransmit = Some((next, now.mono + next));
-                Effect::Retransmit
-            }
-            Some(_) | None => Effect::Nothing,
+        if nanos(now.mono) < self.again {
+            return Effect::Nothing;
         }
+        let next = if self.heard() { timing.t2 } else { timing.after(Duration::from_nanos(self.interval)) };
+        self.interval = nanos(next);
+        self.again = nanos(now.mono + next);
+        Effect::Retransmit
     }
 
     /// When [`Input::Due`] is wanted next.
@@ -119,7 +128,7 @@ impl NonInvite {
         if self.state == State::Over {
             return None;
         }
-        Some(self.retransmit.map_or(self.give_up, |(_, at)| at.min(self.give_up)))
+        Some(Duration::from_nanos(self.again.min(self.give_up)))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ids::Ids;
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// What RFC 3261 calls the matching of a transaction, as a hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key([u64; 2]);
 
 impl Key {
@@ -52,6 +52,12 @@ pub struct Rfc2543<'a> {
     pub method: &'a [u8],
     /// The top Via as it came, before anything was added to it.
     pub via: &'a [u8],
+}
+
+/// A 64-bit hash as 13 letters of a token: the second part of a proxy's branch (RFC 5393 section 4.2.1).
+#[must_use]
+pub fn mark_text(mark: u64) -> String {
+    (0..13).map(|group| char::from(LETTERS[(mark >> (5 * group) & 31) as usize])).collect()
 }
 
 /// Makes keys and tags from a secret.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::time::Duration;
 
-use crate::time::Now;
+use crate::time::{Now, nanos};
 
 /// Below this size tables keep their memory.
 const SMALL: usize = 1024;
@@ -114,10 +114,6 @@ impl<K: Copy + Eq + Hash, V> Lingering<K, V> {
         }
         value
     }
-}
-
-fn nanos(at: Duration) -> u64 {
-    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use super::timers::Timing;
-use crate::time::Now;
+use crate::time::{Now, nanos};
 
 /// What happens to a server transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +68,19 @@ enum NonInviteState {
 #[derive(Debug, Clone)]
 pub struct NonInvite {
     state: NonInviteState,
-    arrived: Duration,
+    /// Nanoseconds: there may be a million of them.
+    arrived: u64,
 }
 
 impl NonInvite {
     /// Starts when the request arrives.
     #[must_use]
     pub fn start(now: Now) -> Self {
-        Self { state: NonInviteState::Trying, arrived: now.mono }
+        Self { state: NonInviteState::Trying, arrived: nanos(now.mono) }
+    }
+
+    fn arrived(&self) -> Duration {
+        Duration::from_nanos(self.arrived)
     }
 
     /// The machine itself.
@@ -84,7 +89,7 @@ impl NonInvite {
         match (self.state, input) {
             // RFC 4320 section 4.1: no 100 over UDP while the client still repeats quickly.
             (Trying | Proceeding, Input::Provisional)
-                if reliable || now.mono >= self.arrived + timing.trying_after() =>
+                if reliable || now.mono >= self.arrived() + timing.trying_after() =>
             {
                 self.state = Proceeding;
                 Effect::Send
@@ -93,15 +98,15 @@ impl NonInvite {
                 self.state = Over;
                 Effect::Complete(timing.j(reliable))
             }
-            (Trying | Proceeding | Late, Input::Due) if now.mono >= self.arrived + timing.patience() + timing.t4 => {
+            (Trying | Proceeding | Late, Input::Due) if now.mono >= self.arrived() + timing.patience() + timing.t4 => {
                 self.state = Over;
                 Effect::Forget { unacknowledged: false }
             }
-            (Trying | Proceeding, Input::Due) if now.mono >= self.arrived + timing.patience() => {
+            (Trying | Proceeding, Input::Due) if now.mono >= self.arrived() + timing.patience() => {
                 self.state = Late;
                 Effect::Nothing
             }
-            (Trying, Input::Due) if now.mono >= self.arrived + timing.trying_after() => {
+            (Trying, Input::Due) if now.mono >= self.arrived() + timing.trying_after() => {
                 self.state = Proceeding;
                 Effect::SendTrying
             }
@@ -114,9 +119,9 @@ impl NonInvite {
     #[must_use]
     pub fn next_timeout(&self, timing: &Timing) -> Option<Duration> {
         match self.state {
-            NonInviteState::Trying => Some(self.arrived + timing.trying_after().min(timing.patience())),
-            NonInviteState::Proceeding => Some(self.arrived + timing.patience()),
-            NonInviteState::Late => Some(self.arrived + timing.patience() + timing.t4),
+            NonInviteState::Trying => Some(self.arrived() + timing.trying_after().min(timing.patience())),
+            NonInviteState::Proceeding => Some(self.arrived() + timing.patience()),
+            NonInviteState::Late => Some(self.arrived() + timing.patience() + timing.t4),
             NonInviteState::Over => None,
         }
     }
@@ -140,7 +145,7 @@ enum InviteState {
     Over,
 }
 
-/// One INVITE: stox refuses it, so Completed and Confirmed are its usual way.
+/// One INVITE that waits for our answer, or for the ACK of it.
 #[derive(Debug, Clone)]
 pub struct Invite {
     state: InviteState,
@@ -157,6 +162,12 @@ impl Invite {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         matches!(self.state, InviteState::Proceeding { .. })
+    }
+
+    /// Whether a 2xx has been sent.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.state, InviteState::Accepted(_))
     }
 
     /// The machine itself.

@@ -1,32 +1,6 @@
 use super::*;
 use crate::sip::message::Name;
 
-fn udp(remote: &str) -> Target {
-    Target { transport: UDP, addr: addr(remote) }
-}
-
-fn tcp(remote: &str) -> Target {
-    Target { transport: TCP, addr: addr(remote) }
-}
-
-fn ask(endpoint: &mut Endpoint, method: &str, targets: Vec<Target>) -> ClientId {
-    endpoint.request(&outgoing(method), targets, Large::UseTcp, at(0)).unwrap()
-}
-
-/// The peer's answer to what we sent.
-fn answer(transmit: &Transmit, status: Status) -> Response {
-    let mut response = sent_request(transmit).response(status);
-    response.ensure_to_tag("peer");
-    response
-}
-
-fn final_status(event: Option<Event>) -> u16 {
-    match event {
-        Some(Event::Response { response, .. }) => response.status.code(),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_request_gets_our_via_and_nothing_else() {
     let mut us = endpoint();
@@ -260,4 +234,86 @@ fn requests_are_bounded_and_need_a_target() {
     ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
     let more = us.request(&outgoing("MESSAGE"), vec![udp("192.0.2.9:5060")], Large::UseTcp, at(0));
     assert_eq!(more, Err(NotStarted::Overload));
+}
+
+/// What the endpoint has learnt about its targets, in short.
+fn learnt(us: &mut Endpoint) -> Vec<(Target, Outcome)> {
+    reports(us).into_iter().map(|report| (report.target, report.outcome)).collect()
+}
+
+#[test]
+fn what_was_written_on_a_connection_that_closes_is_over_and_a_message_goes_nowhere_else() {
+    let targets = vec![tcp("192.0.2.8:5060"), tcp("192.0.2.9:5060")];
+    let mut us = endpoint();
+    let message = ask(&mut us, "MESSAGE", targets.clone());
+    let options = ask(&mut us, "OPTIONS", targets.clone());
+    let heard = ask(&mut us, "MESSAGE", targets);
+    let sent = transmits(&mut us);
+    deliver_response(&mut us, answer(&sent[2], Status::TRYING), at(10));
+    let mut told = Vec::new();
+    us.flow_closed(&tcp_flow("192.0.2.9:5060", 1), at(20), &mut told);
+    us.flow_closed(&udp_flow("192.0.2.8:5060"), at(20), &mut told);
+    assert!(told.is_empty(), "nothing waited there: {told:?}");
+    us.flow_closed(&tcp_flow("192.0.2.8:5060", 2), at(30), &mut told);
+    assert!(matches!(&told[..], [Event::Failed { transaction, cause: Cause::Broken }] if *transaction == message));
+    let again = only(&mut us);
+    assert_eq!((again.remote, sent_request(&again).method.as_str()), (addr("192.0.2.9:5060"), "OPTIONS"));
+    assert_eq!(final_status(deliver_response(&mut us, answer(&again, Status::OK), at(40))), 200);
+    assert_eq!(final_status(deliver_response(&mut us, answer(&sent[2], Status::OK), at(50))), 200);
+    assert!(heard > options && us.connections.is_empty() && us.client_keys.is_empty());
+}
+
+#[test]
+fn each_target_is_reported_with_what_came_of_it() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![tcp("192.0.2.7:5060"), udp("192.0.2.8:5060"), udp("192.0.2.9:5060")]);
+    let first = only(&mut us);
+    us.undeliverable(first.origin, Undelivered::Refused, at(1));
+    let mut busy = answer(&only(&mut us), Status::SERVICE_UNAVAILABLE);
+    busy.headers.push(Name::RETRY_AFTER, "120;duration=5");
+    deliver_response(&mut us, busy, at(2));
+    let not_found = answer(&only(&mut us), Status::NOT_FOUND);
+    assert_eq!(final_status(deliver_response(&mut us, not_found, at(3))), 404);
+    let retry_after = Some(Duration::from_secs(120));
+    assert_eq!(
+        learnt(&mut us),
+        [
+            (tcp("192.0.2.7:5060"), Outcome::NotSent(Undelivered::Refused)),
+            (udp("192.0.2.8:5060"), Outcome::Busy { retry_after }),
+            (udp("192.0.2.9:5060"), Outcome::Worked),
+        ]
+    );
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.9:5060")]);
+    run(&mut us, 100_000);
+    assert_eq!(learnt(&mut us), [(udp("192.0.2.9:5060"), Outcome::Silent)]);
+}
+
+#[test]
+fn reports_that_nobody_takes_are_bounded() {
+    let mut us = endpoint();
+    for n in 0..2000u16 {
+        let target = Target { transport: UDP, addr: SocketAddr::from(([192, 0, 2, 9], 1024 + n)) };
+        us.report(target, Outcome::Worked);
+        us.report(target, Outcome::Worked);
+    }
+    assert_eq!(reports(&mut us).len(), MOST_REPORTS);
+}
+
+#[test]
+fn a_peers_request_goes_on_with_its_vias_and_a_branch_in_two_parts() {
+    let mut us = endpoint();
+    let id =
+        us.forward(&incoming("MESSAGE", "z9hG4bKa"), vec![udp("192.0.2.8:5060")], Large::UseUdp, 7, at(0)).unwrap();
+    let sent = only(&mut us);
+    let vias: Vec<_> =
+        sent_request(&sent).headers.each::<crate::sip::message::header::Via>().map(Result::unwrap).collect();
+    assert_eq!((vias.len(), vias[1].branch()), (2, Some("z9hG4bKa")));
+    let branch = vias[0].branch().unwrap();
+    assert!(branch.ends_with(&format!(".{}", crate::sip::transaction::key::mark_text(7))), "{branch}");
+    assert_eq!(crate::ids::shard_of(branch), Some(3));
+    let mut alone = answer(&sent, Status::OK);
+    alone.headers.replace(Name::VIA, alone.headers.get(Name::VIA).unwrap().to_vec());
+    assert!(deliver_response(&mut us, alone, at(1)).is_none(), "the peer's Via is missing");
+    let event = deliver_response(&mut us, answer(&sent, Status::OK), at(1));
+    assert!(matches!(event, Some(Event::Response { transaction, .. }) if transaction == id));
 }

@@ -121,7 +121,9 @@ impl World {
             Some(Event::Provisional { transaction, .. }) => {
                 assert!(!self.told.contains_key(&transaction), "1xx after the end");
             }
-            Some(Event::Failed { .. } | Event::Cancelled { .. }) => panic!("nothing failed"),
+            Some(Event::Failed { .. } | Event::Cancelled { .. } | Event::Ack { .. } | Event::Accepted { .. }) => {
+                panic!("nothing failed, and nobody was called")
+            }
             None => {}
         }
     }
