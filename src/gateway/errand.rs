@@ -11,7 +11,10 @@
 //! An errand that ends before anything left is given back instead of told, so that a caller with a queue goes on in a
 //! loop and not in a recursion.
 
+use super::authorize::is_challenge;
 use super::{Gateway, LookupId, Output, Size, limits, to_sip};
+use crate::model::Failure;
+use crate::sip::auth::{Attempts, Refusal};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
 use crate::sip::locate::{self, Answer, Locator, Query, Step, Target, Transport};
 use crate::sip::message::header::CSeq;
@@ -33,6 +36,8 @@ pub(super) enum Purpose {
 pub(super) enum End {
     /// The final response.
     Answered(Response),
+    /// A challenge that we cannot answer, in words.
+    Unproven(Failure),
     /// None came in 64 * T1.
     TimedOut {
         /// Whether a provisional response came.
@@ -65,6 +70,7 @@ pub(super) struct Errand {
 /// A request that is out.
 #[derive(Debug)]
 pub(super) struct Out {
+    route: RouteId,
     purpose: Purpose,
     /// Whether it went over TCP only because of its size.
     large: bool,
@@ -75,11 +81,13 @@ pub(super) struct Out {
 /// What another try needs: with credentials after a challenge (RFC 3261 section 22.2), or in a form that the peer takes.
 #[derive(Debug)]
 struct Again {
-    route: RouteId,
     request: Request,
     /// Where it went, in this order: a nonce counts where it came from.
     targets: Vec<Target>,
     tries: u8,
+    challenges: Attempts,
+    /// Why the last challenge was not answered.
+    refusal: Option<Refusal>,
 }
 
 /// An errand that waits for DNS.
@@ -141,7 +149,8 @@ impl Gateway {
     }
 
     fn send_to(&mut self, errand: Errand, mut targets: Vec<Target>, now: Now) -> Result<(), Box<Ended>> {
-        let Errand { route, request, purpose } = errand;
+        let Errand { route, mut request, purpose } = errand;
+        self.authorize(route, &purpose, &mut request);
         let Ok(large) = self.fit(&request, route, &mut targets) else {
             return Err(Box::new((purpose, End::TooLarge)));
         };
@@ -150,8 +159,8 @@ impl Gateway {
         match self.endpoint.request(&request, targets, sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %purpose, call_id = request.headers.call_id(), %transaction, "sent to SIP");
-                let again = again.map(|targets| Box::new(Again { route, request, targets, tries: 1 }));
-                self.errands.insert(transaction, Out { purpose, large, again });
+                let again = again.map(|targets| Box::new(Again::new(request, targets)));
+                self.errands.insert(transaction, Out { route, purpose, large, again });
                 Ok(())
             }
             Err(why) => Err(Box::new((purpose, End::from(why)))),
@@ -164,13 +173,20 @@ impl Gateway {
     }
 
     /// Whether an answer may call for another try: then the request is kept.
-    fn may_go_again(&self, _route: RouteId, _purpose: &Purpose) -> bool {
-        false
+    fn may_go_again(&mut self, route: RouteId, purpose: &Purpose) -> bool {
+        self.has_credentials(route, purpose)
     }
 
     /// Whether `response` calls for another try, and then makes the request ready for it.
-    fn calls_for_another(&mut self, _again: &mut Again, _purpose: &mut Purpose, _response: &Response) -> bool {
-        false
+    fn calls_for_another(&mut self, out: &Out, again: &mut Again, response: &Response, now: Now) -> bool {
+        let (request, challenges) = (&mut again.request, &mut again.challenges);
+        match self.answers_challenge(out.route, &out.purpose, response, request, challenges, now) {
+            Ok(answered) => answered,
+            Err(refusal) => {
+                again.refusal = Some(refusal);
+                false
+            }
+        }
     }
 
     /// The same request once more: a new transaction with the next CSeq (RFC 3261 section 8.1.3.5).
@@ -179,11 +195,11 @@ impl Gateway {
             again.request.headers.set(&CSeq { number: cseq.number + 1, ..cseq });
         }
         // Credentials are long: what went by UDP without them may need TCP with them.
-        match self.fit(&again.request, again.route, &mut again.targets) {
+        match self.fit(&again.request, out.route, &mut again.targets) {
             Ok(large) => out.large |= large,
             Err(TooLarge) => return self.on_end(out.purpose, End::TooLarge, now),
         }
-        let sending = self.sending(again.route);
+        let sending = self.sending(out.route);
         match self.endpoint.request(&again.request, again.targets.clone(), sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %out.purpose, %transaction, "sent to SIP once more");
@@ -212,15 +228,20 @@ impl Gateway {
 
     pub(super) fn on_response(&mut self, transaction: ClientId, response: Response, now: Now) {
         let Some(mut out) = self.errands.remove(&transaction) else { return };
-        if let Some(mut again) = out.again.take()
-            && again.tries < limits::TRIES
-            && self.calls_for_another(&mut again, &mut out.purpose, &response)
-        {
-            again.tries += 1;
-            self.resend(out, again, now);
-            return;
+        let mut refusal = None;
+        if let Some(mut again) = out.again.take() {
+            if again.tries < limits::TRIES && self.calls_for_another(&out, &mut again, &response, now) {
+                again.tries += 1;
+                self.resend(out, again, now);
+                return;
+            }
+            refusal = again.refusal.or(Some(Refusal::TooMany));
         }
-        self.on_end(out.purpose, End::Answered(response), now);
+        let end = match is_challenge(&response) {
+            true => End::Unproven(self.unproven(out.route, &response, refusal, now)),
+            false => End::Answered(response),
+        };
+        self.on_end(out.purpose, end, now);
     }
 
     pub(super) fn on_timed_out(&mut self, transaction: ClientId, heard: bool, now: Now) {
@@ -251,6 +272,12 @@ impl Gateway {
         let out = std::mem::take(&mut self.errands).into_values().map(|out| out.purpose);
         let waiting = std::mem::take(&mut self.lookups).into_values().map(|lookup| lookup.errand.purpose);
         out.chain(waiting).collect()
+    }
+}
+
+impl Again {
+    fn new(request: Request, targets: Vec<Target>) -> Self {
+        Self { request, targets, tries: 1, challenges: Attempts::default(), refusal: None }
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) const MESSAGE_OVERHEAD: usize = 512;
 /// administrator to see who was forgotten, too little for a flood to fill a disk.
 pub(super) const REFUSAL_LOG: Duration = Duration::from_secs(1);
 
+/// That a SIP server wants credentials which are not configured is said in the log no more often than this.
+pub(super) const CHALLENGE_LOG: Duration = Duration::from_secs(60);
+
 /// An error stanza that a link had no room for is offered again after so long.
 pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);
 

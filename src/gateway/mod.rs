@@ -15,11 +15,13 @@
 //! | `to_xmpp` | SIP MESSAGE -> stanza, and its outcome |
 //! | `to_sip` | message stanza -> MESSAGE, and its outcome |
 //! | `errand` | the way of a request of ours: where to, how large, how it ended |
+//! | `authorize` | credentials for it |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `confirm` | which stanzas a server has taken |
 //! | `lines` | who is pending, who waits |
 //! | `trust` | whose From counts |
 
+mod authorize;
 mod confirm;
 mod errand;
 mod events;
@@ -65,6 +67,7 @@ pub struct Gateway {
     endpoint: Endpoint,
     /// The names proven on the connections that are open; bounded by the rim, which bounds the connections.
     flows: HashMap<u64, Arc<[String]>>,
+    keyring: authorize::Keyring,
     ids: Ids,
     links: Vec<LinkState>,
     draining: bool,
@@ -129,9 +132,11 @@ impl Gateway {
         let links = settings.links.iter().map(|_| LinkState::default()).collect();
         let (per_pair, in_all) = (settings.queue_per_pair, settings.messages_to_sip);
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
+        let accounts = settings.routes.iter().map(|(_, route)| route.credentials.as_slice());
         Self {
             endpoint: Endpoint::new(sip, ids.fork()),
             flows: HashMap::new(),
+            keyring: authorize::Keyring::new(accounts, &mut ids),
             mapping,
             settings,
             ids,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::trust::{Stranger, Trust};
+use crate::sip::auth::Account;
 use crate::sip::locate::Destination;
 
 /// How one gateway works. Made from the configuration, already checked.
@@ -38,6 +39,8 @@ pub struct Route {
     pub large: Size,
     /// The domain that the next hop's certificate must name (RFC 5922 section 4).
     pub tls_name: Option<Arc<str>>,
+    /// What answers its challenges (RFC 3261 section 22).
+    pub credentials: Vec<Account>,
 }
 
 /// What happens to a request too large for UDP.
@@ -69,7 +72,13 @@ impl Route {
     /// To `next_hop`; every other value is the configuration's default.
     #[must_use]
     pub fn to(next_hop: Destination) -> Self {
-        Self { next_hop, max_message: crate::sip::endpoint::MAX_UDP, large: Size::Tcp, tls_name: None }
+        Self {
+            next_hop,
+            max_message: crate::sip::endpoint::MAX_UDP,
+            large: Size::Tcp,
+            tls_name: None,
+            credentials: Vec::new(),
+        }
     }
 }
 

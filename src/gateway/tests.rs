@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod authorize;
 mod bench;
 mod to_sip;
 mod to_xmpp;

@@ -162,6 +162,7 @@ impl Gateway {
         let unreachable = |text: String| Failure::because(Reason::Unreachable, text);
         match end {
             End::Answered(response) => self.on_answered(sender, &response, now),
+            End::Unproven(failure) => self.refuse(sender, &failure, ToSip::Refused),
             End::TimedOut { heard } => {
                 let text = if heard { "the SIP side did not finish in time" } else { "the SIP side did not answer" };
                 self.end_line(letter, &Failure::because(Reason::ServerTimeout, text));

@@ -145,7 +145,7 @@ impl Bench {
         self.hear(message::Message::Response(response));
     }
 
-    fn hear(&mut self, message: message::Message) {
+    pub(super) fn hear(&mut self, message: message::Message) {
         self.input(sip(message));
     }
 
