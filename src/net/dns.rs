@@ -42,7 +42,7 @@ impl Dns {
     }
 
     async fn answer(&self, query: Query) -> Answer {
-        let Query::Addresses { name } = query;
+        let Query::Addresses { name } = query else { return Answer::Unavailable };
         let (Some(resolver), Ok(_permit)) = (&self.resolver, self.at_once.acquire().await) else {
             return Answer::Unavailable;
         };

@@ -6,6 +6,20 @@
 //! transport, as when NAPTR and SRV found nothing. NAPTR and SRV are further variants of the same three enums, so a
 //! caller that loops until [`Step::Found`] or [`Step::NotFound`] needs no change when they come.
 
+mod cache;
+mod dice;
+mod finder;
+mod limits;
+mod plan;
+mod rest;
+pub mod search;
+
+pub use cache::Cache;
+pub use dice::Dice;
+pub use finder::{Find, Finder, PlaceId, QuestionId};
+pub use plan::Plan;
+pub use rest::{Outcome, Rest};
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -75,6 +89,30 @@ impl fmt::Display for Transport {
     }
 }
 
+/// The transports that requests of ours can go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Transports(u8);
+
+impl Transports {
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has(self, transport: Transport) -> bool {
+        self.0 & Self::bit(transport) != 0
+    }
+
+    fn bit(transport: Transport) -> u8 {
+        1 << transport as u8
+    }
+}
+
+impl FromIterator<Transport> for Transports {
+    /// Those of them that can be dialled.
+    fn from_iter<I: IntoIterator<Item = Transport>>(transports: I) -> Self {
+        let dialled = transports.into_iter().filter(|transport| transport.can_be_dialled());
+        Self(dialled.fold(0, |bits, transport| bits | Self::bit(transport)))
+    }
+}
+
 /// One place to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
@@ -100,6 +138,16 @@ pub struct Destination {
 /// A question for DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Query {
+    /// The NAPTR records of a domain (RFC 3403).
+    Naptr {
+        /// The domain.
+        name: String,
+    },
+    /// The SRV records of a service (RFC 2782).
+    Srv {
+        /// The service, such as `_sip._tcp.example.com`.
+        name: String,
+    },
     /// The A and AAAA records of a name.
     Addresses {
         /// The name.
@@ -107,15 +155,77 @@ pub enum Query {
     },
 }
 
-/// What DNS said.
+impl Query {
+    /// The name that is asked for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Naptr { name } | Self::Srv { name } | Self::Addresses { name } => name,
+        }
+    }
+}
+
+/// What DNS said. A list is empty when the name has no records of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The addresses of a name, in the order in which to try them; none when the name has none.
+    /// In any order.
+    Naptr(Vec<Naptr>),
+    /// In any order.
+    Srv(Vec<Srv>),
+    /// In the order in which to try them.
     Addresses(Vec<IpAddr>),
     /// The name does not exist.
     NoSuchName,
     /// The question could not be answered now.
     Unavailable,
+}
+
+/// A NAPTR record (RFC 3403 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naptr {
+    /// Lower first; of those that serve only the lowest count.
+    pub order: u16,
+    /// Lower first, within an order.
+    pub preference: u16,
+    /// What kind of record comes next: `S` for SRV.
+    pub flags: String,
+    /// Protocol and service, such as `SIP+D2T`.
+    pub services: String,
+    /// A rewriting rule; SIP uses none.
+    pub regexp: String,
+    /// The name of the next record, without a final dot.
+    pub replacement: String,
+}
+
+impl Naptr {
+    /// The transport that the record is about (RFC 3263 section 4.1); `None` for SCTP, for `SIP+D2W` (RFC 7118 section
+    /// 6.2: servers do not look for clients), and for other applications.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        let services = [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
+        services.into_iter().find(|(token, _)| self.services.eq_ignore_ascii_case(token)).map(|(_, found)| found)
+    }
+}
+
+/// An SRV record (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Srv {
+    /// Lower first.
+    pub priority: u16,
+    /// The share of those of the same priority.
+    pub weight: u16,
+    /// The port of the service.
+    pub port: u16,
+    /// The host, without a final dot; `.` or nothing: the service is not offered.
+    pub target: String,
+}
+
+impl Srv {
+    /// Whether the record says that the domain has no such service.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.target.is_empty() || self.target == "."
+    }
 }
 
 /// What comes next.
@@ -138,6 +248,12 @@ pub enum Reason {
     /// DNS did not answer: the same question may be answered later.
     #[error("the host cannot be looked up now")]
     Unavailable,
+    /// The domain says that it offers no such service (RFC 2782).
+    #[error("the domain offers no SIP service")]
+    NoService,
+    /// The transport that is asked for is one that we do not have.
+    #[error("no transport of ours leads there")]
+    NoTransport,
     /// A `sips:` URI with a transport other than TLS over TCP (RFC 3261 section 26.2.2).
     #[error("a sips URI cannot be reached over UDP")]
     Insecure,
@@ -179,7 +295,7 @@ impl Locator {
     pub fn answer(&mut self, answer: Answer) -> Step {
         match answer {
             Answer::Addresses(addresses) => self.found(addresses),
-            Answer::NoSuchName => Step::NotFound(Reason::NoAddress),
+            Answer::NoSuchName | Answer::Naptr(_) | Answer::Srv(_) => Step::NotFound(Reason::NoAddress),
             Answer::Unavailable => Step::NotFound(Reason::Unavailable),
         }
     }
@@ -200,68 +316,4 @@ pub(crate) fn numeric(host: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn destination(host: &str, port: Option<u16>, transport: Option<Transport>, secure: bool) -> Destination {
-        Destination { host: host.to_owned(), port, transport, secure }
-    }
-
-    fn target(transport: Transport, addr: &str) -> Target {
-        Target { transport, addr: addr.parse().expect("tests write addresses right") }
-    }
-
-    #[test]
-    fn an_address_needs_no_question() {
-        use Transport::{Tcp, Tls, Udp};
-        for (host, port, transport, secure, expected) in [
-            ("192.0.2.1", None, None, false, target(Udp, "192.0.2.1:5060")),
-            ("192.0.2.1", Some(5080), Some(Tcp), false, target(Tcp, "192.0.2.1:5080")),
-            ("[2001:db8::1]", None, Some(Udp), false, target(Udp, "[2001:db8::1]:5060")),
-            ("2001:db8::1", None, Some(Tls), false, target(Tls, "[2001:db8::1]:5061")),
-            ("192.0.2.1", None, Some(Tcp), true, target(Tls, "192.0.2.1:5061")),
-        ] {
-            let (_, step) = locate(&destination(host, port, transport, secure));
-            assert_eq!(step, Step::Found(vec![expected]), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_name_is_asked_for_and_its_addresses_are_tried_in_order() {
-        let (mut locator, step) = locate(&destination("pbx.example.com", Some(5070), Some(Transport::Tcp), false));
-        assert_eq!(step, Step::Ask(Query::Addresses { name: "pbx.example.com".into() }));
-        let addresses = ["192.0.2.7", "2001:db8::7"].map(|ip| ip.parse().expect("an address"));
-        assert_eq!(
-            locator.answer(Answer::Addresses(addresses.to_vec())),
-            Step::Found(vec![target(Transport::Tcp, "192.0.2.7:5070"), target(Transport::Tcp, "[2001:db8::7]:5070")])
-        );
-    }
-
-    #[test]
-    fn no_address_and_no_answer_are_told_apart() {
-        let (mut locator, _) = locate(&destination("nowhere.example", None, None, false));
-        assert_eq!(locator.answer(Answer::Addresses(Vec::new())), Step::NotFound(Reason::NoAddress));
-        assert_eq!(locator.answer(Answer::NoSuchName), Step::NotFound(Reason::NoAddress));
-        assert_eq!(locator.answer(Answer::Unavailable), Step::NotFound(Reason::Unavailable));
-    }
-
-    #[test]
-    fn sips_never_goes_over_udp() {
-        let (_, step) = locate(&destination("192.0.2.1", None, Some(Transport::Udp), true));
-        assert_eq!(step, Step::NotFound(Reason::Insecure));
-    }
-
-    #[test]
-    fn a_name_with_too_many_addresses_is_cut() {
-        let (mut locator, _) = locate(&destination("many.example", None, None, false));
-        let many = vec![IpAddr::from([192, 0, 2, 1]); 100];
-        let Step::Found(targets) = locator.answer(Answer::Addresses(many)) else { panic!("addresses were given") };
-        assert_eq!(targets.len(), MAX_ADDRESSES);
-    }
-
-    #[test]
-    fn transports_are_read_in_any_case() {
-        assert_eq!(Transport::from_token("tCp"), Some(Transport::Tcp));
-        assert_eq!(Transport::from_token("SCTP"), None);
-    }
-}
+mod tests;
