@@ -15,6 +15,7 @@ home = "sip"
 xmpp = "asterisk.example"
 sip = "asterisk.example"
 next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
+typing = true
 """
 LINE = '<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;regint=600;mwi=no'
 
@@ -60,6 +61,27 @@ async def _(s):
     """Asterisk asks the far end of its trunk with OPTIONS every two seconds."""
     uri = await s.asterisk.contact_is("trunk", "Avail")
     return f"Asterisk: pjsip show contacts: trunk/{uri} Avail"
+
+
+@check("asterisk-x2s-typing", stage=Office)
+async def _(s):
+    """Asterisk takes nothing but plain text: 415 to the first chat state, none after it, and the words go through."""
+    def answers():
+        return s.asterisk.said().count("Unsupported Media Type")
+    await s.asterisk.trace(True)
+    try:
+        for _ in range(2):
+            s.juliet.write_raw("<message to='1002@asterisk.example' type='chat'>"
+                               "<composing xmlns='http://jabber.org/protocol/chatstates'/></message>")
+            await s.asterisk.until(answers, "415 of Asterisk")
+            s.juliet.write("1002@asterisk.example", "Good night, good night!")
+            got = await s.phone.mail.next(lambda one: one.method == "MESSAGE")
+            equal(got.text, "Good night, good night!", "text")
+    finally:
+        await s.asterisk.trace(False)
+    equal(answers(), 1, "how often Asterisk had to say 415")
+    await s.juliet.errors.stays_empty(0.3)
+    return f"Asterisk answered 415 once, and was not asked again; baresip 1002 received: {quote(got.text)}"
 
 
 @check("asterisk-x2s-unknown", stage=Office)

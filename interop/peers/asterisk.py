@@ -45,5 +45,6 @@ class Asterisk(Program):
             return next((uri for uri, now in await self.contact(aor) if now == state), None)
         return await self.until(look, f"contact of {aor} that is {state}", within)
 
-    async def trace(self):
-        await self.cli("pjsip set logger on")
+    async def trace(self, on):
+        """From now on its log has every SIP message, or no longer."""
+        await self.cli("pjsip set logger", "on" if on else "off")

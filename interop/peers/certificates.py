@@ -13,7 +13,7 @@ KINDS = {
 }
 BAD = {
     "expired": (KINDS["kamailio"], "ca", "20240101000000Z", "20240201000000Z"),
-    "foreign": (KINDS["kamailio"], "foreign"),
+    "foreign": (KINDS["kamailio"], "elsewhere"),
 }
 
 
