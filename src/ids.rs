@@ -71,6 +71,13 @@ impl Ids {
         self.token()
     }
 
+    /// A number that nobody can guess.
+    pub fn number(&mut self) -> u64 {
+        self.count += 1;
+        let digest = Sha1::new().chain_update(self.seed).chain_update(self.count.to_le_bytes()).finalize();
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     fn append_token(&mut self, text: &mut String) {
         self.count += 1;
         text.push(char::from(ALPHABET[usize::from(self.shard >> 5)]));

@@ -11,12 +11,14 @@
 //! An errand that ends before anything left is given back instead of told, so that a caller with a queue goes on in a
 //! loop and not in a recursion.
 
+use std::time::Duration;
+
 use super::authorize::is_challenge;
-use super::{Gateway, LookupId, Output, Size, limits, to_sip};
+use super::{Gateway, LookupId, Size, limits, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
-use crate::sip::locate::{self, Answer, Locator, Query, Step, Target, Transport};
+use crate::sip::locate::{self, Answer, Find, Target, Transport};
 use crate::sip::message::header::CSeq;
 use crate::sip::message::{Request, Response};
 use crate::time::Now;
@@ -53,6 +55,8 @@ pub(super) enum End {
     TooLarge,
     /// The next hop was not found.
     NotFound(locate::Reason),
+    /// Every server of the next hop has asked to be left alone for so long (RFC 3261 section 21.5.4).
+    Resting(Duration),
     /// A table of ours is full; the words say which.
     Full(&'static str),
     /// No transport of ours leads to the next hop.
@@ -65,6 +69,12 @@ pub(super) struct Errand {
     route: RouteId,
     request: Request,
     purpose: Purpose,
+}
+
+impl Errand {
+    pub(super) fn route(&self) -> RouteId {
+        self.route
+    }
 }
 
 /// A request that is out.
@@ -90,13 +100,6 @@ struct Again {
     refusal: Option<Refusal>,
 }
 
-/// An errand that waits for DNS.
-#[derive(Debug)]
-pub(super) struct Lookup {
-    errand: Errand,
-    locator: Locator,
-}
-
 /// The request does not fit, and the route says that it must.
 struct TooLarge;
 
@@ -115,36 +118,29 @@ impl Gateway {
         purpose: Purpose,
         now: Now,
     ) -> Result<(), Box<Ended>> {
-        let errand = Errand { route, request, purpose };
-        let Some((_, to)) = self.settings.routes.get(route) else { return Err(Box::new((errand.purpose, End::NoWay))) };
-        let (locator, step) = locate::locate(&to.next_hop);
-        self.go_on(errand, locator, step, now)
+        self.locate(Errand { route, request, purpose }, now)
     }
 
-    fn go_on(&mut self, errand: Errand, locator: Locator, step: Step, now: Now) -> Result<(), Box<Ended>> {
-        match step {
-            Step::Found(targets) => self.send_to(errand, targets, now),
-            Step::Ask(query) => self.ask(errand, locator, query),
-            Step::NotFound(reason) => Err(Box::new((errand.purpose, End::NotFound(reason)))),
-        }
+    fn locate(&mut self, errand: Errand, now: Now) -> Result<(), Box<Ended>> {
+        let end = match self.directions.find(errand.route, now.mono, &mut self.outputs) {
+            Find::Found(targets) => return self.send_to(errand, targets, now),
+            Find::Wait if self.directions.is_full() => End::Full("too many requests wait for DNS"),
+            Find::Wait => {
+                self.directions.wait(errand);
+                return Ok(());
+            }
+            Find::NotFound(reason) => End::NotFound(reason),
+            Find::Resting(time) => End::Resting(time),
+        };
+        Err(Box::new((errand.purpose, end)))
     }
 
-    fn ask(&mut self, errand: Errand, locator: Locator, query: Query) -> Result<(), Box<Ended>> {
-        if self.lookups.len() >= limits::LOOKUPS {
-            return Err(Box::new((errand.purpose, End::Full("too many DNS questions are open"))));
-        }
-        self.lookup_count += 1;
-        self.lookups.insert(self.lookup_count, Lookup { errand, locator });
-        self.outputs.push(Output::Locate(self.lookup_count, query));
-        Ok(())
-    }
-
-    pub(super) fn on_located(&mut self, id: LookupId, answer: Answer, now: Now) {
-        let Some(Lookup { errand, mut locator }) = self.lookups.remove(&id) else { return };
-        let step = locator.answer(answer);
-        if let Err(ended) = self.go_on(errand, locator, step, now) {
-            let (purpose, end) = *ended;
-            self.on_end(purpose, end, now);
+    pub(super) fn on_located(&mut self, id: LookupId, answer: Answer, ttl: Duration, now: Now) {
+        for errand in self.directions.on_answer(id, answer, ttl, now.mono, &mut self.outputs) {
+            if let Err(ended) = self.locate(errand, now) {
+                let (purpose, end) = *ended;
+                self.on_end(purpose, end, now);
+            }
         }
     }
 
@@ -210,20 +206,25 @@ impl Gateway {
         }
     }
 
-    /// Does what the route says about a request that is too large for the UDP target it would go to first; `true`: its
-    /// targets are TCP ones now.
-    fn fit(&self, request: &Request, route: RouteId, targets: &mut [Target]) -> Result<bool, TooLarge> {
+    /// Does what the route says about a request that is too large for UDP: other targets come first, and UDP ones become
+    /// TCP ones or are left out. `true`: it goes over TCP for its size alone.
+    fn fit(&self, request: &Request, route: RouteId, targets: &mut Vec<Target>) -> Result<bool, TooLarge> {
         let Some((_, route)) = self.settings.routes.get(route) else { return Ok(false) };
-        let udp = targets.first().is_some_and(|target| target.transport == Transport::Udp);
-        if !udp || self.endpoint.size_with_via(request, Transport::Udp) <= route.max_message {
+        let udp = |target: &Target| target.transport == Transport::Udp;
+        if !targets.iter().any(udp) || self.endpoint.size_with_via(request, Transport::Udp) <= route.max_message {
             return Ok(false);
         }
-        if route.large == Size::Refuse {
-            return Err(TooLarge);
+        let (over_udp, others): (Vec<_>, Vec<_>) = targets.drain(..).partition(udp);
+        *targets = others;
+        let alone = targets.is_empty();
+        match route.large {
+            Size::Refuse if alone => Err(TooLarge),
+            Size::Refuse => Ok(false),
+            Size::Tcp => {
+                targets.extend(over_udp.into_iter().map(|target| Target { transport: Transport::Tcp, ..target }));
+                Ok(alone)
+            }
         }
-        let over_udp = targets.iter_mut().filter(|target| target.transport == Transport::Udp);
-        over_udp.for_each(|target| target.transport = Transport::Tcp);
-        Ok(true)
     }
 
     pub(super) fn on_response(&mut self, transaction: ClientId, response: Response, now: Now) {
@@ -270,7 +271,7 @@ impl Gateway {
     /// Every errand is given up: the process ends. What they were for.
     pub(super) fn abandon_errands(&mut self) -> Vec<Purpose> {
         let out = std::mem::take(&mut self.errands).into_values().map(|out| out.purpose);
-        let waiting = std::mem::take(&mut self.lookups).into_values().map(|lookup| lookup.errand.purpose);
+        let waiting = self.directions.abandon().map(|errand| errand.purpose);
         out.chain(waiting).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What goes into a gateway and what comes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::sip::endpoint::{Flow, Inbound, Origin, Transmit, Undelivered};
 use crate::sip::locate::{Answer, Query};
@@ -32,8 +33,8 @@ pub enum Input {
     Unsent(Link, Stanza),
     /// A SIP message could not be sent.
     Undelivered(Origin, Undelivered),
-    /// DNS answered.
-    Located(LookupId, Answer),
+    /// DNS answered; the answer holds for so long.
+    Located(LookupId, Answer, Duration),
     /// Take nothing new: the process is ending.
     Drain,
     /// Nothing more can be waited for: whatever is open fails now, and its senders are told.

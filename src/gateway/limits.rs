@@ -23,7 +23,7 @@ pub(super) const LINK_RETRY_AFTER: u32 = 5;
 /// circle of gateways ends after sixteen copies, one at a time (RFC 7247 section 8).
 pub(super) const MAX_HOPS: u8 = 16;
 
-/// DNS questions that may wait for their answers.
+/// Requests that may wait for DNS.
 pub(super) const LOOKUPS: usize = 10_000;
 
 /// Times that one request goes out: once plainly, then with credentials, with a fresh nonce where that one was stale, and

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `to_xmpp` | SIP MESSAGE -> stanza, and its outcome |
 //! | `to_sip` | message stanza -> MESSAGE, and its outcome |
+//! | `directions` | where next hops are, and who waits to know |
 //! | `errand` | the way of a request of ours: where to, how large, how it ended |
 //! | `authorize` | credentials for it |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
@@ -23,6 +24,7 @@
 
 mod authorize;
 mod confirm;
+mod directions;
 mod errand;
 mod events;
 mod held;
@@ -55,6 +57,7 @@ use crate::time::{Now, Timers};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Iq, Stanza};
 use confirm::{Confirmations, RelayId};
+use directions::Directions;
 use held::Held;
 use lines::{Lines, Most};
 use recent::Recent;
@@ -85,8 +88,7 @@ pub struct Gateway {
 
     lines: Lines<to_sip::Letter>,
     errands: HashMap<ClientId, errand::Out>,
-    lookups: HashMap<LookupId, errand::Lookup>,
-    lookup_count: LookupId,
+    directions: Directions,
     recent: Recent,
     no_typing: Recent,
     cseq: u32,
@@ -133,8 +135,11 @@ impl Gateway {
         let (per_pair, in_all) = (settings.queue_per_pair, settings.messages_to_sip);
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
         let accounts = settings.routes.iter().map(|(_, route)| route.credentials.as_slice());
+        let have = sip.sent_by.iter().map(|(transport, _)| *transport).collect();
+        let endpoint = Endpoint::new(sip, ids.fork());
+        let directions = Directions::new(&settings.routes, have, ids.number());
         Self {
-            endpoint: Endpoint::new(sip, ids.fork()),
+            endpoint,
             flows: HashMap::new(),
             keyring: authorize::Keyring::new(accounts, &mut ids),
             mapping,
@@ -151,8 +156,7 @@ impl Gateway {
             outcomes: BTreeMap::new(),
             lines,
             errands: HashMap::new(),
-            lookups: HashMap::new(),
-            lookup_count: 0,
+            directions,
             recent: Recent::new(limits::REPEATED),
             no_typing: Recent::new(limits::NO_TYPING),
             cseq: 0,
@@ -192,7 +196,7 @@ impl Gateway {
                     self.on_event(event, now);
                 }
             }
-            Input::Located(lookup, answer) => self.on_located(lookup, answer, now),
+            Input::Located(lookup, answer, ttl) => self.on_located(lookup, answer, ttl, now),
             Input::Drain => self.drain(),
             Input::GiveUp => {
                 self.give_up_to_sip();
@@ -271,6 +275,8 @@ impl Gateway {
             ),
             level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", self.open),
             level("stox_errors_held", "Error stanzas that wait for their link.", held),
+            level("stox_dns_questions", "DNS questions that wait for their answers.", self.directions.open()),
+            level("stox_sip_targets_failing", "SIP servers that failed last time.", self.directions.failing()),
             level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),
             level("stox_sip_server_transactions", "SIP server transactions open.", sip.server_open),
             level("stox_sip_completed_transactions", "Answered SIP requests still recognised.", sip.server_completed),

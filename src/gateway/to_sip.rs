@@ -182,6 +182,12 @@ impl Gateway {
             }
             End::TooLarge => self.refuse(sender, &too_large(), ToSip::TooLarge),
             End::NotFound(reason) => self.refuse(sender, &not_located(reason), ToSip::Unreachable),
+            End::Resting(time) => {
+                let text = "the SIP server is overloaded and has asked to be left alone for a while";
+                let seconds = u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX);
+                let failure = Failure::because(Reason::ResourceConstraint, text).retry_after(seconds);
+                self.refuse(sender, &failure, ToSip::Unreachable);
+            }
             End::Full(what) => self.refuse(sender, &Failure::because(Reason::Overloaded, what), ToSip::Full),
             End::NoWay => {
                 let failure = unreachable("no transport leads to the SIP server".to_owned());

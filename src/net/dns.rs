@@ -36,8 +36,8 @@ impl Dns {
     pub fn ask(&self, lookup: LookupId, query: Query) {
         let this = self.clone();
         tokio::spawn(async move {
-            let answer = this.answer(query).await;
-            let _ = this.shard.send(vec![Input::Located(lookup, answer)]).await;
+            let (answer, ttl) = (this.answer(query).await, std::time::Duration::from_secs(60));
+            let _ = this.shard.send(vec![Input::Located(lookup, answer, ttl)]).await;
         });
     }
 

@@ -177,20 +177,23 @@ fn dns_that_answers_after_the_end_is_not_heard() {
     bench.gateway.take_outputs(&mut outputs);
     bench.inputs(vec![Input::Drain, Input::GiveUp]);
     assert_eq!(ids(&bench.told()), ["a", "b"]);
-    bench.input(Input::Located(1, Answer::Addresses(vec!["192.0.2.10".parse().unwrap()])));
+    bench.input(Input::Located(1, Answer::Addresses(vec!["192.0.2.10".parse().unwrap()]), SECOND));
     assert!(bench.requests().is_empty());
     assert!(bench.gateway.is_idle());
 }
 
 #[test]
-fn a_name_is_asked_for_once_for_each_message_and_the_pair_keeps_its_order() {
+fn a_silent_dns_is_asked_again_after_a_moment_and_the_pair_keeps_its_order() {
     let mut bench = Bench::with(|settings| settings.routes[0].1.next_hop.host = "proxy.example".to_owned());
     bench.write("romeo", "a", "one");
     bench.write("romeo", "b", "two");
-    bench.input(Input::Located(1, Answer::Unavailable));
-    assert_eq!(conditions(&bench.told()), [("a".to_owned(), Condition::RemoteServerNotFound)]);
-    // The one behind it asks again: DNS may be back.
-    bench.input(Input::Located(2, Answer::Addresses(vec!["192.0.2.10".parse().unwrap()])));
+    bench.input(Input::Located(1, Answer::Unavailable, SECOND));
+    let both = ["a", "b"].map(|id| (id.to_owned(), Condition::RemoteServerNotFound));
+    assert_eq!(conditions(&bench.told()), both);
+    bench.pass(5 * SECOND);
+    bench.write("romeo", "c", "three");
+    bench.write("romeo", "d", "four");
+    bench.input(Input::Located(2, Answer::Addresses(vec!["192.0.2.10".parse().unwrap()]), SECOND));
     assert_eq!(bench.requests().len(), 1);
 }
 

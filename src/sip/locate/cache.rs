@@ -30,10 +30,8 @@ impl Cache {
 
     /// Keeps an answer that came at `now` and holds for `ttl`.
     pub fn put(&mut self, query: Query, answer: Answer, ttl: Duration, now: Duration) {
-        let ttl = match answer {
-            Answer::Unavailable => limits::UNAVAILABLE,
-            _ => ttl.clamp(limits::SHORTEST, limits::LONGEST),
-        };
+        let silent = answer == Answer::Unavailable;
+        let ttl = if silent { limits::UNAVAILABLE } else { ttl.clamp(limits::SHORTEST, limits::LONGEST) };
         if self.entries.len() >= limits::ANSWERS && !self.entries.contains_key(&query) {
             self.make_room(now);
         }

@@ -15,16 +15,16 @@ impl Dice {
     pub fn up_to(&mut self, most: u32) -> u32 {
         let range = u64::from(most) + 1;
         // The upper 32 bits times the range: what does not divide evenly is below one in 2^16 for sums of weights.
-        let number = (self.next() >> 32) * range >> 32;
+        let number = ((self.next() >> 32) * range) >> 32;
         u32::try_from(number).unwrap_or(most)
     }
 
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 }
 

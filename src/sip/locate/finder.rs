@@ -145,10 +145,10 @@ impl Finder {
         self.rest.note(target, outcome, now);
     }
 
-    /// Targets that rest at `now`.
+    /// Targets that failed and have not worked since.
     #[must_use]
-    pub fn resting(&self, now: Duration) -> usize {
-        self.rest.resting(now)
+    pub fn failing(&self) -> usize {
+        self.rest.failing()
     }
 
     /// Questions that wait for their answers.
@@ -161,14 +161,12 @@ impl Finder {
     fn go_on(&mut self, id: PlaceId, mut search: Search, now: Duration) -> bool {
         let Some(place) = self.places.get_mut(id) else { return true };
         search.rounds += 1;
-        let step = match self::search(&place.destination, self.have, |query| self.cache.get(query, now, search.since)) {
-            // Answers that other searches drive out of the cache before this one can use them.
-            Step::Ask(_) if search.rounds > limits::ROUNDS => Step::NotFound(Reason::Unavailable, now),
-            step => step,
-        };
+        let step = self::search(&place.destination, self.have, |query| self.cache.get(query, now, search.since));
         let (found, end) = match step {
             Step::Found(plan, end) => (Ok(plan), end),
             Step::NotFound(reason, end) => (Err(reason), end),
+            // Answers that other searches drive out of the cache before this one can use them.
+            Step::Ask(_) if search.rounds > limits::ROUNDS => (Err(Reason::Unavailable), now),
             Step::Ask(queries) => {
                 search.open = queries.len();
                 place.search = Some(search);

@@ -1,10 +1,15 @@
 //! Where a request goes: RFC 3263 as questions and answers.
 //!
-//! Nothing here asks DNS. [`locate`] gives either the [`Target`]s at once or a [`Locator`] with a [`Query`] for the rim,
-//! whose [`Answer`] leads to the next step. Today a port, an IP address or an explicit next hop is located by at most
-//! one address lookup (section 4.2, "numeric IP" and "port present"); a bare domain gets the default port of its
-//! transport, as when NAPTR and SRV found nothing. NAPTR and SRV are further variants of the same three enums, so a
-//! caller that loops until [`Step::Found`] or [`Step::NotFound`] needs no change when they come.
+//! Nothing here asks DNS. A [`Finder`] gives the [`Target`]s of a [`Destination`] or has a [`Query`] for the rim, whose
+//! [`Answer`] leads on.
+//!
+//! | file | what |
+//! |---|---|
+//! | `search` | from what is known of DNS to a plan, or to what has to be asked |
+//! | `plan` | hosts by preference, priority and weight; the order in which one request tries them |
+//! | `cache` | what DNS said, for as long as it holds |
+//! | `rest` | targets that failed, and when they are tried again |
+//! | `finder` | all of these together, for one shard |
 
 mod cache;
 mod dice;
@@ -228,17 +233,6 @@ impl Srv {
     }
 }
 
-/// What comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Ask this and give the answer to [`Locator::answer`].
-    Ask(Query),
-    /// Try these in this order. Never empty.
-    Found(Vec<Target>),
-    /// There is no such place.
-    NotFound(Reason),
-}
-
 /// Why nothing was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
@@ -257,56 +251,6 @@ pub enum Reason {
     /// A `sips:` URI with a transport other than TLS over TCP (RFC 3261 section 26.2.2).
     #[error("a sips URI cannot be reached over UDP")]
     Insecure,
-}
-
-/// A search under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Locator {
-    transport: Transport,
-    port: u16,
-}
-
-/// Addresses of one name that are tried; a name with more is a mistake or an attack on our patience.
-pub const MAX_ADDRESSES: usize = 8;
-
-/// Starts the search for `destination`.
-#[must_use]
-pub fn locate(destination: &Destination) -> (Locator, Step) {
-    let transport = match (destination.secure, destination.transport) {
-        (true, Some(Transport::Udp | Transport::Ws | Transport::Wss)) => {
-            let locator = Locator { transport: Transport::Tls, port: 0 };
-            return (locator, Step::NotFound(Reason::Insecure));
-        }
-        (true, Some(Transport::Tcp | Transport::Tls) | None) => Transport::Tls,
-        (false, Some(transport)) => transport,
-        // Section 4.1: a numeric address or an explicit port without a transport means UDP for a SIP URI.
-        (false, None) => Transport::Udp,
-    };
-    let locator = Locator { transport, port: destination.port.unwrap_or(transport.default_port()) };
-    let step = match numeric(&destination.host) {
-        Some(ip) => locator.found(vec![ip]),
-        None => Step::Ask(Query::Addresses { name: destination.host.clone() }),
-    };
-    (locator, step)
-}
-
-impl Locator {
-    /// What follows from `answer` to the question asked last.
-    pub fn answer(&mut self, answer: Answer) -> Step {
-        match answer {
-            Answer::Addresses(addresses) => self.found(addresses),
-            Answer::NoSuchName | Answer::Naptr(_) | Answer::Srv(_) => Step::NotFound(Reason::NoAddress),
-            Answer::Unavailable => Step::NotFound(Reason::Unavailable),
-        }
-    }
-
-    fn found(&self, addresses: Vec<IpAddr>) -> Step {
-        if addresses.is_empty() {
-            return Step::NotFound(Reason::NoAddress);
-        }
-        let target = |ip| Target { transport: self.transport, addr: SocketAddr::new(ip, self.port) };
-        Step::Found(addresses.into_iter().take(MAX_ADDRESSES).map(target).collect())
-    }
 }
 
 /// An IP address as it is written as a host of SIP: IPv6 in brackets, which are not insisted upon.

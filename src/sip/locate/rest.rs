@@ -122,10 +122,10 @@ impl Rest {
         if targets.is_empty() { Err(forbidden) } else { Ok(()) }
     }
 
-    /// Targets that rest at `now`.
+    /// Targets that failed and have not worked since.
     #[must_use]
-    pub fn resting(&self, now: Duration) -> usize {
-        self.failed.values().filter(|failed| now < failed.until).count()
+    pub fn failing(&self) -> usize {
+        self.failed.values().filter(|failed| failed.times > 0).count()
     }
 
     /// Drops what is forgotten, and if that is not enough the quarter that ends first.

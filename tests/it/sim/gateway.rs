@@ -168,7 +168,7 @@ impl GatewayHost {
     }
 
     pub(crate) fn on_located(&mut self, lookup: LookupId, answer: Answer) {
-        self.inputs.push(Input::Located(lookup, answer));
+        self.inputs.push(Input::Located(lookup, answer, Duration::from_secs(60)));
     }
 
     pub(crate) fn on_link_connected(&mut self, link: Link, pipe: PipeId, now: Now) {

@@ -285,8 +285,8 @@ impl World {
             Effect::DialSip { gateway, remote, bytes, origin } => self.dial_sip(gateway, remote, bytes, origin),
             Effect::DialGateway { sip, remote, bytes } => self.dial_gateway(sip, remote, bytes),
             Effect::Ask { gateway, lookup, query } => {
-                let Query::Addresses { name } = query;
-                let answer = self.names.get(&name).cloned().map_or(Answer::NoSuchName, Answer::Addresses);
+                let addresses = self.names.get(query.name()).filter(|_| matches!(query, Query::Addresses { .. }));
+                let answer = addresses.cloned().map_or(Answer::NoSuchName, Answer::Addresses);
                 self.at(self.now + self.weather.delay * 2, Event::Located { gateway, lookup, answer });
             }
             Effect::Sent { pipe, from, stanza } => {

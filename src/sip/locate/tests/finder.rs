@@ -175,7 +175,7 @@ fn a_target_that_failed_is_tried_after_the_others_and_a_refusal_is_kept() {
         bench.finder.note(target(address), Outcome::Refused(Some(s(30))), s(2));
     }
     assert_eq!(bench.finder.find(place, s(12)), Find::Resting(s(20)));
-    assert_eq!(bench.finder.resting(s(12)), 2);
+    assert_eq!(bench.finder.failing(), 2);
 }
 
 #[test]
