@@ -1,6 +1,9 @@
 //! What must hold for any bytes. The fuzzer calls these with bytes it grows from coverage, `tests/it/fuzz.rs` with mutated
 //! messages; a target returns, or it has found something.
 
+#[path = "transaction.rs"]
+mod transaction;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use stox::ids::Ids;
 use stox::mapping::{DomainMapping, Home, Mapping};
 use stox::model::{cpim, html, iscomposing, mime};
 use stox::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy};
-use stox::sip::framing::{Framing, Limits as FramingLimits};
+use stox::sip::framing::{Frame, Framing, Limits as FramingLimits};
 use stox::sip::locate::{Destination, Transport};
 use stox::sip::message::{Message, check, wire};
 use stox::sip::uri::Uri;
@@ -22,6 +25,8 @@ use stox::xmpp::escape::{escape_local, unescape_local};
 use stox::xmpp::jid::{BareJid, Jid};
 use stox::xmpp::stanza::Stanza;
 use stox::xmpp::stream::{ComponentConfig, Stream, StreamConfig};
+
+pub(crate) use transaction::transaction;
 
 /// Splitter, reader, writer, stanzas, and a stream that hears it all.
 pub(crate) fn xml(data: &[u8]) {
@@ -139,6 +144,35 @@ fn frames(data: &[u8], size: usize) -> Vec<String> {
         }
     }
     seen
+}
+
+/// A connection, cut up as the first bytes say: what comes out depends on the bytes alone.
+pub(crate) fn framing(data: &[u8]) {
+    let (cuts, data) = data.split_at(data.len().min(4));
+    let mut sizes = cuts.iter().map(|cut| usize::from(*cut) + 1).cycle();
+    let limits = FramingLimits { head: 512, body: 256 };
+    let (mut framing, mut rest, mut seen, mut given) = (Framing::new(limits), data, Vec::new(), 0);
+    while !rest.is_empty() {
+        let (piece, next) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
+        rest = next;
+        framing.push(piece);
+        while let Some(frame) = framing.next() {
+            if let Ok(Frame::Message(bytes)) = &frame {
+                assert!(bytes.len() <= limits.head + limits.body + 4, "longer than the limits");
+                assert!(wire::parse(bytes).map_or(true, |message| message.body().len() <= limits.body));
+                given += bytes.len();
+            }
+            seen.push(frame.ok());
+        }
+    }
+    assert!(given <= data.len(), "more given out than came in");
+    let broken = seen.iter().position(Option::is_none).unwrap_or(seen.len());
+    assert!(broken + 1 >= seen.len(), "something comes after an error");
+    let mut whole = Framing::new(limits);
+    whole.push(data);
+    // What is said of bytes with two faults may depend on which of them came first, that they are refused may not.
+    let frames = std::iter::from_fn(|| whole.next()).map(Result::ok);
+    assert_eq!(seen, frames.collect::<Vec<_>>(), "pieces matter");
 }
 
 /// What a MESSAGE may carry: CPIM, HTML, MIME, typing states.

@@ -90,6 +90,22 @@ fn sip_holds_for_any_bytes() {
 }
 
 #[test]
+fn a_connection_holds_however_it_is_cut() {
+    let torture = torture();
+    let pairs = torture.windows(2).map(|pair| [b"\x07\x00\xff\x03", &pair[0][..], b"\r\n\r\n", &pair[1]].concat());
+    run(pairs.collect(), targets::framing);
+}
+
+#[test]
+fn an_endpoint_holds_whatever_peers_and_network_do() {
+    // A request, its answer, its repeat, a CANCEL; a request of ours, failed and answered; time.
+    let peer = [0, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0];
+    let ours = [2, 0, 0, 3, 0, 0, 1, 1, 0, 2, 4, 0, 0, 5, 3, 3, 0, 8, 0, 3, 0, 2, 0, 7, 0, 9, 0, 0];
+    let invite = [0, 1, 1, 0, 0, 0, 1, 0, 7, 1, 5, 3, 0, 2, 1, 0, 0, 0, 0, 3, 1, 0, 0, 0, 5, 7];
+    run(vec![peer.to_vec(), ours.to_vec(), invite.to_vec()], targets::transaction);
+}
+
+#[test]
 fn bodies_hold_for_any_bytes() {
     let cpim = "From: \"A \\\"B\\\"\" <im:a@b.example>\r\nTo: <im:c@d.example>\r\nNS: X <urn:x>\r\nX.H: v\r\nSubject:;lang=de Hallo\r\n\r\n\
         Content-type: text/plain; charset=utf-8\r\n\r\nHi";
