@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::errand::{Errand, RouteId};
 use super::{LookupId, Output, Route, limits};
-use crate::sip::locate::{Answer, Find, Finder, PlaceId, Transports};
+use crate::sip::endpoint::{self, Report};
+use crate::sip::locate::{Answer, Find, Finder, Outcome, PlaceId, Transports};
 
 /// What is known of the next hops.
 #[derive(Debug)]
@@ -64,6 +65,17 @@ impl Directions {
         let ready: Vec<_> = known.iter().filter_map(|place| self.waiting.remove(place)).flatten().collect();
         self.count -= ready.len();
         ready
+    }
+
+    /// Notes what came of an attempt.
+    pub(super) fn note(&mut self, report: Report, now: Duration) {
+        let outcome = match report.outcome {
+            endpoint::Outcome::Worked => Outcome::Works,
+            endpoint::Outcome::Busy { retry_after } => Outcome::Refused(retry_after),
+            endpoint::Outcome::NotSent(_) | endpoint::Outcome::Broken => Outcome::Broken,
+            endpoint::Outcome::Silent => Outcome::Silent,
+        };
+        self.finder.note(report.target, outcome, now);
     }
 
     /// Questions that wait for their answers.

@@ -122,6 +122,7 @@ impl Gateway {
     }
 
     fn locate(&mut self, errand: Errand, now: Now) -> Result<(), Box<Ended>> {
+        self.learn(now);
         let end = match self.directions.find(errand.route, now.mono, &mut self.outputs) {
             Find::Found(targets) => return self.send_to(errand, targets, now),
             Find::Wait if self.directions.is_full() => End::Full("too many requests wait for DNS"),
@@ -133,6 +134,13 @@ impl Gateway {
             Find::Resting(time) => End::Resting(time),
         };
         Err(Box::new((errand.purpose, end)))
+    }
+
+    /// Hears from the endpoint which servers work.
+    pub(super) fn learn(&mut self, now: Now) {
+        while let Some(report) = self.endpoint.poll_report() {
+            self.directions.note(report, now.mono);
+        }
     }
 
     pub(super) fn on_located(&mut self, id: LookupId, answer: Answer, ttl: Duration, now: Now) {

@@ -223,6 +223,7 @@ impl Gateway {
 
     /// Closes a step: what all of its inputs together ask for, once.
     pub fn finish_step(&mut self, now: Now) {
+        self.learn(now);
         self.send_pings(now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.outputs.push(Output::Transmit(transmit));

@@ -4,5 +4,6 @@
 
 mod authorize;
 mod bench;
+mod directions;
 mod to_sip;
 mod to_xmpp;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
-use crate::gateway::{Gateway, Input, Output, Route, Settings};
+use crate::gateway::{Gateway, Input, LookupId, Output, Route, Settings};
 use crate::ids::Ids;
 use crate::mapping::{DomainMapping, Home, Mapping};
 use crate::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy, Transmit};
-use crate::sip::locate::{Destination, Transport};
+use crate::sip::locate::{Destination, Query, Transport};
 use crate::sip::message::{self, Request, Status, wire};
 use crate::time::Now;
 use crate::xml::{Limits, ns, reader};
@@ -110,6 +110,19 @@ impl Bench {
             Output::Stanza(..) | Output::Locate(..) => true,
         });
         transmits
+    }
+
+    /// The questions to DNS that came out.
+    pub(super) fn questions(&mut self) -> Vec<(LookupId, Query)> {
+        let mut questions = Vec::new();
+        self.outputs.retain(|output| match output {
+            Output::Locate(lookup, query) => {
+                questions.push((*lookup, query.clone()));
+                false
+            }
+            Output::Stanza(..) | Output::Transmit(_) => true,
+        });
+        questions
     }
 
     pub(super) fn requests(&mut self) -> Vec<Request> {
