@@ -14,8 +14,9 @@ class Stage:
         self.juliet, self.nurse = world.juliet, world.nurse
 
     def stox(self, name, domain, sides, **names):
-        """An instance of stox that speaks for `domain`. `sides` is TOML with `names` between braces."""
-        sides = sides.format(component=self.place.component, secret=SECRET, **names)
+        """An instance of stox that speaks for `domain`. `sides` is TOML, with `names` and `domain` between
+        braces."""
+        sides = sides.format(domain=domain, component=self.place.component, secret=SECRET, **names)
         made = Stox(self.place, self.w.stox.binary, name, domain, self.place.ports(), sides)
         self.programs.append(made)
         return made

@@ -73,6 +73,8 @@ class Phone(asyncio.DatagramProtocol):
         #: Answers each request: a status line, or (status line, delay in s), or None for silence.
         self.answers = lambda request: "200 OK"
         self._answered, self._open = {}, {}
+        #: How many requests came a second time by another way, and were answered with 482 (RFC 3261 section 8.2.2.2).
+        self.merged, self._seen = 0, {}
         self._cseq = itertools.count(1)
         self._registering = self.transport = None
 
@@ -83,11 +85,11 @@ class Phone(asyncio.DatagramProtocol):
         self.port = self.transport.get_extra_info("sockname")[1]
         return self
 
-    async def register(self, expires=600):
-        """Registers every account of this phone at Kamailio; `expires=0` takes it away."""
+    async def register(self, expires=600, at=None, domain="pbx.example"):
+        """Registers every account of this phone at Kamailio, or `at` another port; `expires=0` takes it away."""
         for account in self.accounts:
             answer = await self.request(
-                "REGISTER", "sip:pbx.example", to=f"sip:{account}@pbx.example", sender=f"sip:{account}@pbx.example",
+                "REGISTER", f"sip:{domain}", to=f"sip:{account}@{domain}", sender=f"sip:{account}@{domain}", at=at,
                 headers=[("Contact", f"<sip:{account}@{self.host}:{self.port}>"), ("Expires", str(expires))])
             assert answer.status == 200, f"Kamailio refused to register {account}: {answer.first}"
         return self
@@ -211,6 +213,9 @@ class Phone(asyncio.DatagramProtocol):
                 self.transport.sendto(self._answered[key], source)
             return
         message.source, message.at = source, time.monotonic()
+        if self._seen.setdefault(message.same_request, message.branch) != message.branch:
+            self.merged += 1
+            return self._answer(key, message, "482 Loop Detected", source)
         self.mail.put(message)
         said = self.answers(message)
         line, delay = said if isinstance(said, tuple) else (said, 0)
