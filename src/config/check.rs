@@ -1,5 +1,7 @@
 //! What must hold between the parts: names that must be there on both sides, and names that must not be there twice.
 
+mod accounts;
+
 use std::net::{IpAddr, SocketAddr};
 
 use super::read::Read;
@@ -7,6 +9,7 @@ use super::section::Section;
 use super::value::{Cidr, HostPort, Listen};
 use super::{Component, Domain, Peer, Sip};
 use crate::mapping::{DomainMapping, Home, domain};
+pub(super) use accounts::{accounts, users};
 
 /// Components: no domain twice, and each used by a `[[domain]]`.
 pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_, Domain>]) {
@@ -101,7 +104,18 @@ fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Compo
 }
 
 fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
-    const PEER_KEYS: [&str; 7] = ["next_hop", "source", "max_message", "large", "pager_as_chat", "gruu", "anonymous"];
+    const PEER_KEYS: [&str; 10] = [
+        "next_hop",
+        "source",
+        "max_message",
+        "large",
+        "pager_as_chat",
+        "gruu",
+        "anonymous",
+        "credentials",
+        "register",
+        "user",
+    ];
     for key in PEER_KEYS.into_iter().filter(|key| section.has(key)) {
         let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";
         section.warn(key, "means nothing with home = \"xmpp\"", todo);

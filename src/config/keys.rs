@@ -14,7 +14,9 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         "xmpp.component",
         &["domain", "server", "secret", "secret_file", "stanza_size", "connect_timeout", "ping_every", "ping_timeout"],
     ),
-    ("sip", &["listen", "advertise", "t1", "unknown_source", "peer"]),
+    ("sip", &["listen", "advertise", "t1", "unknown_source", "peer", "auth", "account"]),
+    ("sip.auth", &["realm", "algorithms", "nonce_life"]),
+    ("sip.account", &["username", "password", "password_file", "ha1", "domains"]),
     ("sip.peer", &["name", "source", "domains"]),
     ("admin", &["listen"]),
     (
@@ -37,6 +39,9 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "anonymous",
             "rule",
             "numbers",
+            "credentials",
+            "register",
+            "user",
         ],
     ),
     (
@@ -54,6 +59,9 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "uri",
         ],
     ),
+    ("domain.credentials", &["realm", "username", "password", "password_file", "ha1"]),
+    ("domain.register", &["aor", "contact", "expires"]),
+    ("domain.user", &["jid", "aor", "realm", "username", "password", "password_file", "ha1", "register", "expires"]),
     ("domain.rule", &["kind", "pairs", "sip", "to_xmpp", "xmpp", "to_sip"]),
     ("message", &["confirm_within", "queue_per_pair"]),
     (
@@ -95,7 +103,13 @@ pub(super) fn home_of(key: &str) -> Option<String> {
     let mut homes = KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name);
     match (homes.next(), homes.next()) {
         (Some(""), None) => Some(format!("the top level, as [{key}]")),
-        (Some(name @ ("xmpp.component" | "sip.peer" | "domain" | "domain.rule")), None) => Some(format!("[[{name}]]")),
+        (
+            Some(
+                name @ ("xmpp.component" | "sip.peer" | "sip.account" | "domain" | "domain.rule" | "domain.credentials"
+                | "domain.user"),
+            ),
+            None,
+        ) => Some(format!("[[{name}]]")),
         (Some(name), None) => Some(format!("[{name}]")),
         _ => None,
     }

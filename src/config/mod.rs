@@ -7,6 +7,7 @@
 //!
 //! Sizes are bytes, counts are pieces, times are [`Duration`]s.
 
+pub mod accounts;
 mod check;
 mod keys;
 mod problem;
@@ -22,7 +23,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::mapping::{DomainMapping, Home};
+use crate::sip::auth::Account;
 
+pub use accounts::{Auth, Register, SipAccount, User};
 pub use keys::known_keys;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
@@ -69,9 +72,7 @@ impl Config {
             .map_err(|error| whole(format!("cannot be read ({error})"), "name another with --config FILE"))?;
         let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8".to_owned(), "save it as UTF-8"))?;
         let mut config = Config::parse(file, &text)?;
-        if text.lines().any(|l| l.trim_start().strip_prefix("secret").is_some_and(|l| l.trim_start().starts_with('=')))
-            && read::readable_by_all(file)
-        {
+        if text.lines().any(holds_secret) && read::readable_by_all(file) {
             let told = whole("holds a secret and can be read by everybody".to_owned(), "chmod 640 it");
             config.warnings.extend(told.into_iter().map(|p| Problem { severity: Severity::Warning, ..p }));
         }
@@ -100,6 +101,12 @@ impl Config {
     }
 }
 
+/// Whether a line gives a secret itself and not a file with one.
+fn holds_secret(line: &str) -> bool {
+    let rest = |key| line.trim_start().strip_prefix(key).map(str::trim_start);
+    ["secret", "password", "ha1"].into_iter().filter_map(rest).any(|rest| rest.starts_with('='))
+}
+
 /// A parser's message without its line breaks.
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -120,9 +127,13 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     check::components(&components, &domains);
     check::domains(&top, &domains, &components);
     check::conflicts(&domains);
+    check::users(&domains);
 
     let section = top.section("sip");
-    let sip = read::sip(&section);
+    let mut sip = read::sip(&section);
+    if let Some(sip) = &mut sip {
+        sip.accounts = check::accounts(&section, &sip.auth, &domains);
+    }
     let mut peers = Vec::new();
     for section in section.sections("peer") {
         let peer = read::peer(&section);
@@ -203,6 +214,10 @@ pub struct Sip {
     pub t1: Duration,
     /// What a request gets whose source no peer entry allows to speak for its From domain.
     pub unknown_source: UnknownSource,
+    /// `[sip.auth]`: how those are challenged who have an account.
+    pub auth: Auth,
+    /// `[[sip.account]]`: who proves by digest who he is.
+    pub accounts: Vec<SipAccount>,
 }
 
 impl Default for Sip {
@@ -212,6 +227,8 @@ impl Default for Sip {
             advertise: None,
             t1: Duration::from_millis(500),
             unknown_source: UnknownSource::Refuse,
+            auth: Auth::default(),
+            accounts: Vec::new(),
         }
     }
 }
@@ -259,6 +276,12 @@ pub struct Domain {
     pub max_message: usize,
     /// What happens to a larger one.
     pub large: Large,
+    /// What answers the challenges of its SIP server, one for each realm (`home = "sip"`).
+    pub credentials: Vec<Account>,
+    /// As what stox registers there.
+    pub register: Option<Register>,
+    /// XMPP users with accounts of their own there.
+    pub users: Vec<User>,
 }
 
 impl Domain {

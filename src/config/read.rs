@@ -1,6 +1,7 @@
 //! From the file's tables to the parts of [`Config`](super::Config). A part with a mistake in it is told and left
 //! out; what is still known of it stays for the checks across parts, so that one mistake is not told twice.
 
+pub(super) mod accounts;
 mod numbers;
 
 use std::fs;
@@ -135,6 +136,8 @@ pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
         unknown_source: section
             .choice("unknown_source", &[("refuse", UnknownSource::Refuse), ("drop", UnknownSource::Drop)])
             .unwrap_or(defaults.unknown_source),
+        auth: accounts::auth(&section.section("auth")),
+        accounts: Vec::new(),
     };
     if sip.listen.is_empty() && section.is_empty_list("listen") {
         section.error("listen", "is empty", TODO);
@@ -219,6 +222,9 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         source: section.list("source", Cidr::read),
         max_message: section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE),
         large: section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp),
+        credentials: section.sections("credentials").iter().filter_map(accounts::credentials).collect(),
+        register: accounts::register(&section.section("register")),
+        users: section.sections("user").iter().filter_map(accounts::user).collect(),
     };
     // The rest is read even where this is only a stand-in, so that its mistakes are told too.
     let complete = home.is_some() && xmpp.is_some() && sip.is_some();

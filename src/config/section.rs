@@ -108,6 +108,11 @@ impl<'d> Section<'d> {
         self
     }
 
+    /// Where relative paths start: the directory of the file.
+    pub(super) fn dir(&self) -> &'d Path {
+        self.doc.file().parent().unwrap_or(Path::new(""))
+    }
+
     fn path(&self, key: &str) -> String {
         match (self.name, key) {
             ("", key) => key.to_owned(),

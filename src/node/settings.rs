@@ -57,7 +57,13 @@ impl Node {
             let tls_name = tls_name(&next_hop.host, &domain.mapping.sip_host);
             (
                 domain.mapping.xmpp.clone(),
-                Route { max_message: domain.max_message, large, tls_name, ..Route::to(next_hop) },
+                Route {
+                    max_message: domain.max_message,
+                    large,
+                    tls_name,
+                    credentials: domain.credentials.clone(),
+                    ..Route::to(next_hop)
+                },
             )
         };
         of_sip.map(route).collect()
