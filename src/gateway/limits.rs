@@ -40,9 +40,9 @@ pub(super) const BYTES_TO_SIP: usize = 128 << 20;
 /// What a message on its way to SIP takes besides its texts, bytes: addresses, the transaction, places in tables.
 pub(super) const MESSAGE_OVERHEAD: usize = 512;
 
-/// A refusal for want of trust is said in the log no more often than this; the counters have them all. Enough for an
-/// administrator to see who was forgotten, too little for a flood to fill a disk.
-pub(super) const REFUSAL_LOG: Duration = Duration::from_secs(1);
+/// Users of one peer whose rate is counted, 64 bytes each. Beyond it those who have sent nothing of late are forgotten,
+/// and if there are none, the rate of the peer is what bounds.
+pub(super) const LIMITED_USERS: usize = 65_536;
 
 /// That a SIP server wants credentials which are not configured is said in the log no more often than this.
 pub(super) const CHALLENGE_LOG: Duration = Duration::from_secs(60);

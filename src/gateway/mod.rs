@@ -18,20 +18,26 @@
 //! | `errand` | the way of a request of ours: where to, how large, how it ended |
 //! | `authorize` | credentials for it |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
+//! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
 //! | `lines` | who is pending, who waits |
-//! | `trust` | whose From counts |
+//! | `trust` | whose From counts, and how much of what is taken from whom |
+//! | `rate` | how much is let through |
+//! | `refused` | one line in the log for each source that is refused |
 
 mod authorize;
 mod confirm;
 mod directions;
+mod entrance;
 mod errand;
 mod events;
 mod held;
 mod input;
 mod limits;
 mod lines;
+pub mod rate;
 mod recent;
+pub mod refused;
 mod service;
 mod settings;
 pub mod stats;
@@ -98,8 +104,7 @@ pub struct Gateway {
     events: Vec<Event>,
     outputs: Vec<Output>,
     stats: Stats,
-    /// When a refusal for want of trust was last said in the log.
-    refusal_logged: Option<Duration>,
+    entrance: entrance::Entrance,
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +148,7 @@ impl Gateway {
             flows: HashMap::new(),
             keyring: authorize::Keyring::new(accounts, &mut ids),
             mapping,
+            entrance: entrance::Entrance::new(&settings.trust),
             settings,
             ids,
             links,
@@ -165,7 +171,6 @@ impl Gateway {
             events: Vec::new(),
             outputs: Vec::new(),
             stats: Stats::default(),
-            refusal_logged: None,
         }
     }
 
@@ -203,7 +208,10 @@ impl Gateway {
                 self.give_up_to_xmpp(now);
                 self.links.iter_mut().for_each(|link| link.last_ping = None);
             }
-            Input::Trust(trust) => self.settings.trust = trust,
+            Input::Trust(trust) => {
+                self.entrance.trust(&trust);
+                self.settings.trust = trust;
+            }
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Stats {
     pub other_requests: u64,
     /// SIP requests that got no answer because their source is unknown.
     pub dropped: u64,
+    /// SIP requests refused with 503 because their peer or its user sent too many.
+    pub over_rate: u64,
 }
 
 impl Stats {
@@ -140,6 +142,7 @@ impl Stats {
             ("stox_stanzas_ignored", "Stanzas that ask for nothing stox does.", self.stanzas_ignored),
             ("stox_other_requests", "SIP requests other than MESSAGE, answered.", self.other_requests),
             ("stox_sip_dropped", "SIP requests from unknown sources, not answered.", self.dropped),
+            ("stox_sip_over_rate", "SIP requests of peers and users beyond their rate.", self.over_rate),
         ];
         let mut samples = outcomes(TO_XMPP, ToXmpp::NAMES, &self.to_xmpp);
         samples.extend(outcomes(TO_SIP, ToSip::NAMES, &self.to_sip));

@@ -5,5 +5,6 @@
 mod authorize;
 mod bench;
 mod directions;
+mod entrance;
 mod to_sip;
 mod to_xmpp;

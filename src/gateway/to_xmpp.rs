@@ -9,12 +9,11 @@
 
 use super::confirm::RelayId;
 use super::stats::ToXmpp;
-use super::trust::{Stranger, Verdict};
 use super::{Gateway, Link, Output, Timer, limits};
 use crate::model::{Failure, Reason};
-use crate::sip::endpoint::{Flow, Inbound, ServerId};
-use crate::sip::message::{self, Method, Request, Status};
-use crate::sip::uri::Uri;
+use crate::sip::endpoint::ServerId;
+use crate::sip::message::header::NameAddr;
+use crate::sip::message::{Request, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Iq, Message, Stanza};
@@ -30,68 +29,21 @@ pub(super) struct Relay {
 }
 
 impl Gateway {
-    /// Whether a message is looked at any further. A stranger's request is refused at once, and nothing is kept or
-    /// repeated for it (RFC 3261 section 8.2.7): over UDP its source may be forged, and what we send then hits somebody
-    /// who never asked.
-    pub(super) fn admits(&mut self, inbound: &Inbound, now: Now) -> bool {
-        let message::Message::Request(request) = &inbound.message else { return true };
-        let Some(stranger) = self.settings.trust.stranger(inbound.flow.remote.ip()) else { return true };
-        match (stranger, &request.method) {
-            (Stranger::Drop, _) => self.stats.dropped += 1,
-            (Stranger::Refuse, Method::Ack) => {}
-            (Stranger::Refuse, _) => {
-                self.count_refusal(request, inbound.flow, now);
-                self.endpoint.respond_stateless(request.response(Status::FORBIDDEN), inbound.flow);
-            }
-        }
-        false
-    }
-
-    fn count_refusal(&mut self, request: &Request, flow: Flow, now: Now) {
-        if request.method == Method::Message {
-            self.stats.to_xmpp(ToXmpp::Forbidden);
-        } else {
-            self.stats.other_requests += 1;
-        }
-        let (source, method) = (flow.remote.ip(), request.method.as_str());
-        if self.refusal_logged.is_some_and(|at| now.mono < at + limits::REFUSAL_LOG) {
-            tracing::debug!(%source, method, "refused: the source may not speak for its From domain");
-        } else {
-            self.refusal_logged = Some(now.mono);
-            tracing::info!(%source, method, "refused: the source may not speak for its From domain");
-        }
-    }
-
-    pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
-        let (source, is_message) = (flow.remote.ip(), request.method == Method::Message);
-        let verdict = self.settings.trust.judge(source, &self.domain_claimed(&request));
-        // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
-        let believed = verdict == Verdict::Believed || (verdict == Verdict::Forbidden && !is_message);
-        if !believed {
-            self.count_refusal(&request, flow, now);
-            self.respond(transaction, request.response(Status::FORBIDDEN), now);
-        } else if let Some(refusal) = self.not_servable(&request) {
-            if is_message {
-                self.stats.to_xmpp(ToXmpp::Rejected);
-            } else {
-                self.stats.other_requests += 1;
-            }
-            self.respond(transaction, refusal, now);
-        } else if is_message {
-            self.on_message_request(transaction, request, now);
-        } else {
-            self.on_other_request(transaction, &request, now);
-        }
-    }
-
-    fn on_message_request(&mut self, transaction: ServerId, request: Request, now: Now) {
+    /// A MESSAGE to be served; `asserted` is who sent it, if that is not From (RFC 3325).
+    pub(super) fn on_message_request(
+        &mut self,
+        transaction: ServerId,
+        request: Request,
+        asserted: Option<&NameAddr>,
+        now: Now,
+    ) {
         if self.draining {
             let failure = Failure::because(Reason::Unreachable, "the gateway is being stopped");
             let failure = failure.retry_after(limits::LINK_RETRY_AFTER);
             self.deny(transaction, &request, &failure, ToXmpp::LinkDown, now);
             return;
         }
-        let message = match self.mapping.sip_to_message(&request, now.wall) {
+        let message = match self.mapping.sip_to_message_of(&request, asserted, now.wall) {
             Err(failure) => {
                 self.deny(transaction, &request, &failure, ToXmpp::Rejected, now);
                 return;
@@ -278,17 +230,6 @@ impl Gateway {
             self.relay_of.remove(&relay.id);
         }
         Some(relay)
-    }
-
-    /// The SIP domain that From names: its host, lower case, brackets and port aside; for a `tel` URI the host of the domain
-    /// that has the number. Empty where there is none.
-    fn domain_claimed(&self, request: &Request) -> String {
-        let Ok(from) = request.headers.from() else { return String::new() };
-        let host = match self.mapping.domain_of_number(&from.uri) {
-            Some(domain) => domain.sip_host.clone(),
-            None => Uri::host(&from.uri).map(|host| host.to_string()).unwrap_or_default(),
-        };
-        host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
     }
 
     /// The one door by which a failure of ours leaves towards SIP.

@@ -1,46 +1,105 @@
-//! Who may say what: a SIP request's From counts only within the domains that its source may assert.
+//! Who may say what: the identity in a SIP request counts only within the domains that its source may assert.
 //!
-//! Without TLS or digest (a later layer) the source address is all there is, so it has to be configured: the next hop
-//! of a SIP domain may speak for that domain, any other system needs a `[[sip.peer]]` entry. Nobody else is believed,
-//! whatever the From says (RFC 3261 section 26.1.2).
+//! A source is a peer by its address, by the name that its TLS certificate proves (RFC 5922), by an account whose
+//! password it proves (RFC 3261 section 22), or by several of them together. The next hop of a SIP domain may speak for
+//! that domain; any other system needs a `[[sip.peer]]` entry. Nobody else is believed, whatever the From says
+//! (RFC 3261 section 26.1.2).
+//!
+//! The identity is From. From a peer that is trusted to have looked (RFC 3325 section 4), it is P-Asserted-Identity
+//! where there is one.
 
-use std::net::IpAddr;
+mod source;
 
-/// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The first address of the block.
-    pub first: IpAddr,
-    /// Leading bits that an address must share with it.
-    pub bits: u8,
-}
+pub use source::{Network, Range, Source};
 
-impl Network {
-    /// Whether `ip` lies in the block. An IPv4 address in IPv6 clothes (RFC 4291 section 2.5.5.2) is an IPv4 address.
-    #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let shift = |width: u8| u32::from(width.saturating_sub(self.bits));
-        match (self.first.to_canonical(), ip.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(ip)) => {
-                (first.to_bits() ^ ip.to_bits()).checked_shr(shift(32)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(first), IpAddr::V6(ip)) => {
-                (first.to_bits() ^ ip.to_bits()).checked_shr(shift(128)).unwrap_or(0) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
+use super::rate::Rate;
+use crate::sip::locate::Transport;
+use crate::sip::message::Method;
 
-/// One SIP system: where its requests come from, and for which domains it may speak.
-#[derive(Clone, Debug)]
+/// One SIP system: what it is recognised by, for which domains it may speak, and how much.
+#[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// For logs.
     pub name: String,
-    /// Its addresses.
-    pub networks: Vec<Network>,
-    /// Hosts of From that it may assert: lower case, without port.
+    /// Its addresses; none: any, if it is recognised by something else.
+    pub ranges: Vec<Range>,
+    /// The name that its certificate must prove, without `sip:`.
+    pub tls_name: Option<String>,
+    /// The account that it must prove.
+    pub account: Option<String>,
+    /// Hosts of the identities that it may assert: lower case, without port.
     pub domains: Vec<String>,
+    /// Whether its P-Asserted-Identity is believed (RFC 3325).
+    pub asserted_identity: bool,
+    /// The methods taken from it; none: all that are served.
+    pub accept: Vec<Method>,
+    /// Its requests, all together.
+    pub rate: Option<Rate>,
+    /// Requests of one of its users, by the identity.
+    pub user_rate: Option<Rate>,
+}
+
+/// How much of what a peer is recognised by a source shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Likeness {
+    /// All of it.
+    Whole,
+    /// All but the account.
+    ButAccount,
+    /// Something else.
+    None,
+}
+
+impl Peer {
+    /// A peer known by address, without limits.
+    #[must_use]
+    pub fn new(name: &str, networks: Vec<Network>, domains: Vec<String>) -> Self {
+        let ranges = networks.into_iter().map(Range::from).collect();
+        Self { name: name.to_owned(), ranges, domains, ..Self::default() }
+    }
+
+    /// Whether requests of `method` are taken from it.
+    #[must_use]
+    pub fn accepts(&self, method: &Method) -> bool {
+        self.accept.is_empty() || self.accept.contains(method)
+    }
+
+    fn is_like(&self, source: &Source<'_>) -> Likeness {
+        let nothing = self.ranges.is_empty() && self.tls_name.is_none() && self.account.is_none();
+        let here = self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(source));
+        if nothing || !here || self.tls_name.as_ref().is_some_and(|name| !source.proves(name)) {
+            return Likeness::None;
+        }
+        match (&self.account, source.account) {
+            (None, _) => Likeness::Whole,
+            (Some(_), None) => Likeness::ButAccount,
+            (Some(own), Some(proven)) if own == proven => Likeness::Whole,
+            (Some(_), Some(_)) => Likeness::None,
+        }
+    }
+
+    fn speaks_for(&self, domain: &str) -> bool {
+        self.domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// The number of a peer: its place in [`Trust`].
+pub type PeerId = usize;
+
+/// The domains of the identities that a request gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'c> {
+    /// The domain of From.
+    pub from: &'c str,
+    /// The domain of P-Asserted-Identity, if there is one.
+    pub asserted: Option<&'c str>,
+}
+
+impl<'c> From<&'c str> for Claim<'c> {
+    /// Only a From.
+    fn from(from: &'c str) -> Self {
+        Self { from, asserted: None }
+    }
 }
 
 /// What a source gets that no peer entry covers.
@@ -55,12 +114,25 @@ pub enum Stranger {
 /// The answer to "may this source say this?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The From counts.
-    Believed,
+    /// The identity counts, because of this peer.
+    Believed(PeerId),
+    /// It would, if the source proved an account (401).
+    Unproven,
     /// The source is known, but not for this domain: 403.
     Forbidden,
     /// The source is nobody we know.
     Unknown(Stranger),
+}
+
+/// What is known of a source before its request is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is a peer.
+    Peer,
+    /// It is a peer if it proves an account.
+    Unproven,
+    /// It is nobody.
+    Stranger(Stranger),
 }
 
 /// All peers.
@@ -77,74 +149,87 @@ impl Trust {
         Self { peers, stranger }
     }
 
-    /// May a request from `source` carry a From in `domain`?
+    /// The peers, by their numbers.
     #[must_use]
-    pub fn judge(&self, source: IpAddr, domain: &str) -> Verdict {
-        let mut known = false;
-        for peer in self.peers.iter().filter(|peer| peer.networks.iter().any(|network| network.contains(source))) {
-            if peer.domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain)) {
-                return Verdict::Believed;
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// The peer of this number.
+    #[must_use]
+    pub fn peer(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(id)
+    }
+
+    /// May a request from `source` claim this? The first peer that fits decides what else holds for it.
+    #[must_use]
+    pub fn judge<'c>(&self, source: &Source<'_>, claim: impl Into<Claim<'c>>) -> Verdict {
+        let claim = claim.into();
+        let (mut known, mut unproven) = (false, false);
+        for (id, peer) in self.peers.iter().enumerate() {
+            let likeness = peer.is_like(source);
+            if likeness == Likeness::None {
+                continue;
             }
-            known = true;
+            let asserted = claim.asserted.filter(|_| peer.asserted_identity);
+            let speaks = peer.speaks_for(asserted.unwrap_or(claim.from));
+            match (likeness, speaks) {
+                (Likeness::Whole, true) => return Verdict::Believed(id),
+                (Likeness::Whole, false) => known = true,
+                (Likeness::ButAccount, speaks) => unproven |= speaks,
+                (Likeness::None, _) => {}
+            }
         }
-        if known { Verdict::Forbidden } else { Verdict::Unknown(self.stranger) }
+        match (unproven, known) {
+            (true, _) => Verdict::Unproven,
+            (false, true) => Verdict::Forbidden,
+            (false, false) => Verdict::Unknown(self.stranger),
+        }
     }
 
-    /// What `source` gets if no peer entry covers it; `None` if one does.
+    /// What `source` is, whatever it says.
     #[must_use]
-    pub fn stranger(&self, source: IpAddr) -> Option<Stranger> {
-        (!self.knows(source)).then_some(self.stranger)
+    pub fn standing(&self, source: &Source<'_>) -> Standing {
+        let mut unproven = false;
+        for peer in &self.peers {
+            match peer.is_like(source) {
+                Likeness::Whole => return Standing::Peer,
+                Likeness::ButAccount => unproven = true,
+                Likeness::None => {}
+            }
+        }
+        if unproven { Standing::Unproven } else { Standing::Stranger(self.stranger) }
     }
 
-    /// Whether anything from `source` deserves an answer.
+    /// The first peer that `source` is.
     #[must_use]
-    pub fn knows(&self, source: IpAddr) -> bool {
-        self.peers.iter().any(|peer| peer.networks.iter().any(|network| network.contains(source)))
+    pub fn who(&self, source: &Source<'_>) -> Option<PeerId> {
+        self.peers.iter().position(|peer| peer.is_like(source) == Likeness::Whole)
+    }
+
+    /// What a source is before anything came on its connection: where TLS may yet prove a name, that counts as proven.
+    #[must_use]
+    pub fn standing_of_connection(&self, source: &Source<'_>) -> Standing {
+        let may_prove = matches!(source.transport, Transport::Tls | Transport::Wss);
+        let own: Vec<String> = match may_prove {
+            true => self.peers.iter().filter_map(|peer| peer.tls_name.clone()).collect(),
+            false => Vec::new(),
+        };
+        self.standing(&Source { names: &own, ..*source })
+    }
+
+    /// Whether one of the peers that `source` is takes requests of `method`.
+    #[must_use]
+    pub fn accepts(&self, source: &Source<'_>, method: &Method) -> bool {
+        self.peers.iter().any(|peer| peer.is_like(source) == Likeness::Whole && peer.accepts(method))
+    }
+
+    /// Whether any peer has a rate: if not, nobody has to look.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.peers.iter().any(|peer| peer.rate.is_some() || peer.user_rate.is_some())
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn network(text: &str) -> Network {
-        let (first, bits) = text.split_once('/').unwrap();
-        Network { first: first.parse().unwrap(), bits: bits.parse().unwrap() }
-    }
-
-    fn trust(stranger: Stranger) -> Trust {
-        let peer = |name: &str, net: &str, domain: &str| Peer {
-            name: name.to_owned(),
-            networks: vec![network(net)],
-            domains: vec![domain.to_owned()],
-        };
-        Trust::new(
-            vec![
-                peer("pbx", "192.0.2.0/24", "pbx.example"),
-                peer("branch", "192.0.2.7/32", "branch.example"),
-                peer("six", "2001:db8::/32", "six.example"),
-            ],
-            stranger,
-        )
-    }
-
-    #[test]
-    fn a_source_speaks_for_its_domains_only() {
-        let trust = trust(Stranger::Refuse);
-        let judge = |ip: &str, domain| trust.judge(ip.parse().unwrap(), domain);
-        assert_eq!(judge("192.0.2.9", "PBX.example"), Verdict::Believed);
-        assert_eq!(judge("192.0.2.7", "branch.example"), Verdict::Believed);
-        assert_eq!(judge("192.0.2.9", "branch.example"), Verdict::Forbidden);
-        assert_eq!(judge("::ffff:192.0.2.9", "pbx.example"), Verdict::Believed);
-        assert_eq!(judge("2001:db8:1::1", "six.example"), Verdict::Believed);
-        assert_eq!(judge("198.51.100.1", "pbx.example"), Verdict::Unknown(Stranger::Refuse));
-    }
-
-    #[test]
-    fn a_network_of_no_bits_holds_its_whole_family() {
-        assert!(network("0.0.0.0/0").contains("203.0.113.9".parse().unwrap()));
-        assert!(!network("0.0.0.0/0").contains("2001:db8::1".parse().unwrap()));
-        assert!(network("::/0").contains("2001:db8::1".parse().unwrap()));
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ mod udp;
 mod xmpp;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -78,6 +79,8 @@ pub struct Net {
     pub tcp: Tcp,
     /// The resolver.
     pub dns: Dns,
+    /// Who is let in: whoever we ask may answer.
+    pub intake: Arc<Intake>,
 }
 
 impl Net {
@@ -103,6 +106,9 @@ impl Net {
     }
 
     fn transmit(&mut self, transmit: Transmit, back: &mut Batch) {
+        if matches!(transmit.origin, Origin::Client(..)) {
+            self.intake.expect(transmit.remote.ip());
+        }
         let sent = match transmit.transport {
             Transport::Udp => match udp_for(&self.udp, transmit.local, transmit.remote) {
                 Some(socket) => socket.send(&transmit.bytes, transmit.remote),

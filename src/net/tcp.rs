@@ -18,7 +18,9 @@ use tracing::{debug, warn};
 
 use super::intake::Intake;
 use super::{Clock, ToShard, undelivered};
-use crate::sip::endpoint::{Origin, Undelivered};
+use crate::gateway::refused::Reason;
+use crate::sip::endpoint::{Flow, Origin, Undelivered};
+use crate::sip::locate::Transport;
 use connection::{Connection, Outgoing};
 
 /// Messages that may wait for one connection: more than `tcp_output` holds of the smallest, so that it is the bytes that
@@ -119,11 +121,16 @@ impl Tcp {
     }
 
     fn take(&self, socket: TcpStream, remote: SocketAddr) {
-        if !self.shared.intake.admits(remote.ip()) {
+        let Ok(local) = socket.local_addr() else { return };
+        let flow = Flow { transport: Transport::Tcp, local, remote, id: 0 };
+        if !self.shared.intake.admits(&flow) {
             return;
         }
         let Some((id, queue, queued)) = self.register(remote) else {
             self.shared.intake.refused.connections.fetch_add(1, Ordering::Relaxed);
+            if self.shared.intake.is_stranger(&flow) {
+                self.shared.intake.note(remote.ip(), Reason::Connections, None);
+            }
             debug!(%remote, "too many SIP connections");
             return;
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tracing::{debug, error};
 
-use super::intake::Intake;
+use super::intake::{Intake, Taken};
 use super::{Batch, ToShard};
 use crate::gateway::Input;
 use crate::sip::endpoint::{Flow, Undelivered};
@@ -105,10 +105,14 @@ impl Udp {
 
     fn take(&self, intake: &Intake, bytes: &[u8], remote: SocketAddr) -> Option<Input> {
         // RFC 5626 section 4.4.1 and common practice: blank datagrams keep a NAT binding alive.
-        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) || !intake.admits(remote.ip()) {
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) {
             return None;
         }
         let flow = Flow { transport: Transport::Udp, local: self.local, remote, id: 0 };
-        intake.take(bytes, flow)
+        match intake.take(bytes, flow, &[]) {
+            Taken::Input(input) => Some(input),
+            Taken::Refused(response) => Some(Input::Unreadable(response, flow)),
+            Taken::Closed | Taken::Nothing => None,
+        }
     }
 }

@@ -92,8 +92,8 @@ impl Node {
         let (shard_queue, inputs) = mpsc::channel(SHARD_QUEUE);
         let (stop_shard, shard_stops) = watch::channel(false);
         let (stop_links, links_stop) = watch::channel(false);
-        let (trust, stranger) = (self.trust().await, self.stranger());
-        let intake = Arc::new(Intake::new(trust.clone(), stranger));
+        let trust = self.trust().await;
+        let intake = Arc::new(Intake::new(trust.clone(), self.clock));
 
         let udp = self.bind_udp()?;
         let tcp = Tcp::new(self.tcp_limits(), self.clock, shard_queue.clone(), Arc::clone(&intake));
@@ -107,10 +107,12 @@ impl Node {
         let published = Published::default();
         self.start_admin(&boards, &published, &intake, &tcp).await?;
 
-        let net = Net { links, udp, tcp, dns: Dns::system(shard_queue.clone()) };
+        let net = Net { links, udp, tcp, dns: Dns::system(shard_queue.clone()), intake: Arc::clone(&intake) };
         let shard = Shard::new(gateway, net, inputs, self.clock, published);
         let shard = tokio::spawn(shard.run(shard_stops));
         tokio::spawn(readiness::announce(self.config.clone(), boards.clone()));
+        let tended = Arc::clone(&intake);
+        tokio::spawn(async move { tended.tend().await });
         tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(intake, shard_queue));
 
         signals::wait().await;

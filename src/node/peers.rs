@@ -1,6 +1,5 @@
 //! Who may send, with the addresses that their names have now.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,11 +30,11 @@ impl Node {
                 peer.source.iter().map(|cidr| Network { first: cidr.network, bits: cidr.bits }).collect();
             for host in &peer.hosts {
                 match tokio::net::lookup_host((host.as_str(), 0)).await {
-                    Ok(found) => networks.extend(found.map(host_network)),
+                    Ok(found) => networks.extend(found.map(|addr| Network::host(addr.ip()))),
                     Err(error) => warn!(peer = peer.name, host, %error, "the peer's address was not found"),
                 }
             }
-            peers.push(Peer { name: peer.name.clone(), networks, domains: peer.domains.clone() });
+            peers.push(Peer::new(&peer.name, networks, peer.domains.clone()));
         }
         Trust::new(peers, self.stranger())
     }
@@ -53,9 +52,4 @@ impl Node {
             }
         }
     }
-}
-
-fn host_network(addr: SocketAddr) -> Network {
-    let ip = addr.ip().to_canonical();
-    Network { first: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
 }

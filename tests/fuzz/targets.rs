@@ -350,11 +350,8 @@ fn a_gateway() -> Gateway {
     let next_hop =
         Destination { host: "192.0.2.1".to_owned(), port: Some(5060), transport: Some(Transport::Udp), secure: false };
     let domains = ["sip.example", "pbx.example", "192.0.2.1", "atlanta.com", "example.com", "example.net"];
-    let peer = Peer {
-        name: "all".to_owned(),
-        networks: vec![Network { first: flow().remote.ip(), bits: 0 }],
-        domains: domains.map(str::to_owned).to_vec(),
-    };
+    let peer =
+        Peer::new("all", vec![Network { first: flow().remote.ip(), bits: 0 }], domains.map(str::to_owned).to_vec());
     let settings = Settings {
         links: vec!["sip.example".to_owned()],
         routes: vec![("sip.example".to_owned(), Route::to(next_hop))],

@@ -299,11 +299,7 @@ fn route_to(remote: SocketAddr) -> Route {
 }
 
 fn settings(component: &str, remote: SocketAddr, host: &str) -> Settings {
-    let peer = Peer {
-        name: host.to_owned(),
-        networks: vec![Network { first: remote.ip(), bits: 32 }],
-        domains: vec![host.to_owned()],
-    };
+    let peer = Peer::new(host, vec![Network { first: remote.ip(), bits: 32 }], vec![host.to_owned()]);
     Settings {
         links: vec![component.to_owned()],
         routes: vec![(component.to_owned(), route_to(remote))],

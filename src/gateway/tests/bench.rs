@@ -200,7 +200,7 @@ fn sip(message: message::Message) -> Input {
 
 pub(super) fn trust(domain: &str) -> Trust {
     let networks = vec![Network { first: "192.0.2.10".parse().unwrap(), bits: 32 }];
-    let peer = Peer { name: "proxy".to_owned(), networks, domains: vec![domain.to_owned()] };
+    let peer = Peer::new("proxy", networks, vec![domain.to_owned()]);
     Trust::new(vec![peer], Stranger::Refuse)
 }
 

@@ -4,7 +4,7 @@ use super::super::{Home, Mapping};
 use super::body::{self, Found, Part, first_language};
 use super::{MAX_HOPS, STALE_MS, is_language, single_line, thread};
 use crate::model::{Address, Content, Failure, InstantMessage, Reason, Text, iscomposing};
-use crate::sip::message::header::{Date, Expires, From, MaxForwards, To};
+use crate::sip::message::header::{Date, Expires, From, MaxForwards, NameAddr, To};
 use crate::sip::message::{BadHeader, Headers, Method, Name, Request};
 use crate::sip::uri::{Host, Scheme, Uri};
 use crate::time::Timestamp;
@@ -71,6 +71,19 @@ impl Mapping {
     /// # Errors
     /// The reason to refuse it with.
     pub fn sip_to_message(&self, request: &Request, now: Timestamp) -> Result<Option<InstantMessage>, Failure> {
+        self.sip_to_message_of(request, None, now)
+    }
+
+    /// The same, of the sender that a trusted network has `asserted` (RFC 3325 section 9.1) and that is not From.
+    ///
+    /// # Errors
+    /// The reason to refuse it with.
+    pub fn sip_to_message_of(
+        &self,
+        request: &Request,
+        asserted: Option<&NameAddr>,
+        now: Timestamp,
+    ) -> Result<Option<InstantMessage>, Failure> {
         let hops = hops(request)?;
         let sip_to: To = request.headers.require().map_err(bad_header)?;
         if request.uri.scheme() == Scheme::Sips || sip_to.uri.scheme() == Scheme::Sips {
@@ -78,8 +91,9 @@ impl Mapping {
         }
         let to = self.uri_to_address(&request.uri)?;
         let sip_from: From = request.headers.require().map_err(bad_header)?;
-        let hidden = is_anonymous(&sip_from.uri) || wants_privacy(&request.headers);
-        let from = if hidden { self.anonymous(&to)? } else { self.sender(&sip_from)? };
+        let sender = asserted.unwrap_or(&sip_from);
+        let hidden = is_anonymous(&sender.uri) || wants_privacy(&request.headers, asserted.is_some());
+        let from = if hidden { self.anonymous(&to)? } else { self.sender(sender)? };
         let date = request.headers.find::<Date>().ok().flatten().map(|date| date.0);
         refuse_expired(request, date, now)?;
         let Some((content, found)) = self.sip_content(request, &from)? else { return Ok(None) };
@@ -95,7 +109,7 @@ impl Mapping {
             id: Some(transaction_digest(call_id, request, sip_from.tag().as_deref())?),
             thread: as_thread.then(|| thread::from_call_id(call_id)),
             chat: composing || domain.is_some_and(|domain| domain.pager_as_chat),
-            nick: sip_from.display().filter(|_| !hidden).map(|name| single_line(&name)).filter(|name| !name.is_empty()),
+            nick: sender.display().filter(|_| !hidden).map(|name| single_line(&name)).filter(|name| !name.is_empty()),
             hops: Some(hops),
             sent: date.or(found.sent).filter(|sent| now.0 - sent.0 > STALE_MS),
             from,
@@ -138,7 +152,7 @@ impl Mapping {
     }
 
     /// The sender as From has it. A `gr` beside the URI counts as if it were inside (A-ADDR-08).
-    fn sender(&self, from: &From) -> Result<Address, Failure> {
+    fn sender(&self, from: &NameAddr) -> Result<Address, Failure> {
         if from.uri.scheme() == Scheme::Tel {
             return Ok(self.number_to_address(&from.uri, Home::Sip)?);
         }
@@ -223,11 +237,14 @@ fn is_anonymous(uri: &Uri) -> bool {
     matches!(uri.host(), Some(Host::Name(host)) if host.eq_ignore_ascii_case(ANONYMOUS_HOST))
 }
 
-/// RFC 3323 section 4.2: `user` and `header` ask the network to hide what the user agent could not.
-fn wants_privacy(headers: &Headers) -> bool {
-    headers.all(name_of("Privacy")).filter_map(|value| std::str::from_utf8(value).ok()).any(|value| {
-        value.split([';', ',']).any(|wish| matches!(wish.trim().to_ascii_lowercase().as_str(), "user" | "header"))
-    })
+/// RFC 3323 section 4.2: `user` and `header` ask the network to hide what the user agent could not; RFC 3325 section
+/// 9.3: `id` asks to keep what was asserted inside the network that did, and XMPP is outside of it.
+fn wants_privacy(headers: &Headers, asserted: bool) -> bool {
+    let hides = |wish: &str| matches!(wish, "user" | "header") || (asserted && wish == "id");
+    headers
+        .all(name_of("Privacy"))
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .any(|value| value.split([';', ',']).any(|wish| hides(&wish.trim().to_ascii_lowercase())))
 }
 
 /// RFC 3428 section 4: Expires counts from Date, and from now where there is none.

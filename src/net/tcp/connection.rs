@@ -12,11 +12,12 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::TcpLimits;
-use crate::net::intake::Intake;
+use crate::net::intake::{Intake, Taken};
 use crate::net::{Batch, Clock, ToShard, undelivered};
 use crate::sip::endpoint::{Flow, Origin, Undelivered};
 use crate::sip::framing::{Frame, Framing, Limits};
 use crate::sip::locate::Transport;
+use crate::sip::message::Response;
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
@@ -149,22 +150,22 @@ impl Connection {
         self.active = now;
         self.framing.push(&bytes[..length]);
         let mut whole = false;
-        while let Some(frame) = self.framing.next() {
+        while !self.closing
+            && let Some(frame) = self.framing.next()
+        {
             match frame {
                 Ok(Frame::Message(bytes)) => {
                     whole = true;
-                    self.batch.extend(intake.take(&bytes, self.flow));
+                    self.take(intake, &bytes);
                 }
                 Ok(Frame::Ping) => self.output.extend_from_slice(b"\r\n"),
                 Ok(Frame::Pong) => {}
                 Err(error) => {
                     debug!(remote = %self.flow.remote, %error, "SIP connection closed: no message could be read");
-                    if let Some(mut response) = intake.refusal(&error) {
-                        // The last words before the connection closes: no transaction will ever ask for this tag.
-                        response.ensure_to_tag("unreadable");
-                        response.print(&mut self.output);
+                    match intake.refusal(&error, &self.flow, &[]) {
+                        Some(response) => self.close_with(response),
+                        None => self.closing = true,
                     }
-                    self.closing = true;
                 }
             }
         }
@@ -174,6 +175,22 @@ impl Connection {
             (true, _) => Some(now),
         };
         Ok(())
+    }
+
+    fn take(&mut self, intake: &Intake, bytes: &[u8]) {
+        match intake.take(bytes, self.flow, &[]) {
+            Taken::Input(input) => self.batch.push(input),
+            Taken::Refused(response) => self.close_with(response),
+            Taken::Closed => self.closing = true,
+            Taken::Nothing => {}
+        }
+    }
+
+    /// The last words before the connection closes: no transaction will ever ask for this tag.
+    fn close_with(&mut self, mut response: Response) {
+        response.ensure_to_tag("refused");
+        response.print(&mut self.output);
+        self.closing = true;
     }
 
     fn write(&mut self, clock: Clock) -> io::Result<()> {

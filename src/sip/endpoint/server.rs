@@ -134,6 +134,13 @@ impl Endpoint {
         self.set_server_alarm(transaction, now);
     }
 
+    /// Whether `request` repeats one that is open or was answered of late, so that [`Endpoint::receive`] tells nobody.
+    pub fn recognises(&mut self, request: &Request) -> bool {
+        let Some(top) = head::top_via(&request.headers) else { return false };
+        let key = self.server_key(request, &top, request.method.as_str(), head::to_tag(&request.headers));
+        self.servers.contains_key(&key) || self.completed.get(&key).is_some()
+    }
+
     /// Answers a request of which no transaction was made, because it could not be read or came from a stranger.
     /// `response` has at least the request's Via; `flow` is how the request came. It goes to where the request came from: a
     /// `maddr` would let anybody aim our answers at anybody.

@@ -74,7 +74,7 @@ pub(super) fn streams() -> (Stream, Stream) {
 
 fn settings() -> Settings {
     let pbx = Network { first: addr("192.0.2.1:0").ip(), bits: 24 };
-    let peer = Peer { name: "pbx".to_owned(), networks: vec![pbx], domains: vec!["pbx.example".to_owned()] };
+    let peer = Peer::new("pbx", vec![pbx], vec!["pbx.example".to_owned()]);
     let next_hop =
         Destination { host: "192.0.2.1".to_owned(), port: None, transport: Some(Transport::Udp), secure: false };
     Settings {

@@ -27,7 +27,7 @@ impl Bench {
             DomainMapping::new(Home::Xmpp, "*", "gw.example", None),
         ];
         let all = Network { first: "192.0.2.1".parse().unwrap(), bits: 32 };
-        let peer = Peer { name: "pbx".to_owned(), networks: vec![all], domains: vec!["pbx.example".to_owned()] };
+        let peer = Peer::new("pbx", vec![all], vec!["pbx.example".to_owned()]);
         let transport = Some(Transport::Udp);
         let next_hop = Destination { host: "192.0.2.1".to_owned(), port: None, transport, secure: false };
         let settings = Settings {

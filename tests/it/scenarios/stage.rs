@@ -83,11 +83,11 @@ fn settings(domains: &[DomainMapping], links: Vec<String>) -> Settings {
     };
     let of_sip: Vec<&DomainMapping> = domains.iter().filter(|domain| domain.home == Home::Sip).collect();
     let route = Route::to(next_hop);
-    let peer = Peer {
-        name: "proxy".to_owned(),
-        networks: vec![Network { first: proxy.ip(), bits: 32 }],
-        domains: of_sip.iter().map(|domain| domain.sip_host.clone()).collect(),
-    };
+    let peer = Peer::new(
+        "proxy",
+        vec![Network { first: proxy.ip(), bits: 32 }],
+        of_sip.iter().map(|domain| domain.sip_host.clone()).collect(),
+    );
     Settings {
         links,
         routes: of_sip.iter().map(|domain| (domain.xmpp.clone(), route.clone())).collect(),
@@ -117,11 +117,11 @@ fn change(
         "strangers" => {
             let stranger = if value == "drop" { Stranger::Drop } else { Stranger::Refuse };
             let proxy: SocketAddr = PROXY.parse().expect("an address");
-            let peer = Peer {
-                name: "proxy".to_owned(),
-                networks: vec![Network { first: proxy.ip(), bits: 32 }],
-                domains: domains.iter().filter(|of| of.home == Home::Sip).map(|of| of.sip_host.clone()).collect(),
-            };
+            let peer = Peer::new(
+                "proxy",
+                vec![Network { first: proxy.ip(), bits: 32 }],
+                domains.iter().filter(|of| of.home == Home::Sip).map(|of| of.sip_host.clone()).collect(),
+            );
             settings.trust = Trust::new(vec![peer], stranger);
         }
         "large" => {
