@@ -5,6 +5,7 @@ mod config;
 mod fuzz;
 mod jid;
 mod mappings;
+mod memory;
 mod net;
 mod scenarios;
 mod sim;

@@ -1,0 +1,97 @@
+//! What open transactions take, measured as the resident memory of this process:
+//! `cargo test --release --test it memory -- --ignored --nocapture --test-threads 1`.
+//!
+//! A million of them must fit in 1 GiB, tables, timers and the room that those grow by included.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use stox::ids::Ids;
+use stox::sip::endpoint::{Endpoint, EndpointConfig, Event, Flow, Inbound, Large, SentBy, Target, Transport};
+use stox::sip::message::{Message, Request, wire};
+use stox::time::Now;
+
+const MILLION: usize = 1_000_000;
+const GIB: usize = 1 << 30;
+
+fn at(ms: u64) -> Now {
+    Now::at(Duration::from_millis(ms))
+}
+
+fn endpoint() -> Endpoint {
+    let mut config = EndpointConfig::new(SentBy { host: "gw.example.com".to_owned(), port: Some(5060) });
+    config.limits.client = MILLION;
+    config.limits.server = MILLION;
+    Endpoint::new(config, Ids::new([7; 32], 0))
+}
+
+/// A MESSAGE of 500 bytes with its Via, as it is on the wire.
+fn message(number: usize, via: &str) -> Request {
+    let head = format!(
+        "MESSAGE sip:romeo{number}@example.net SIP/2.0\r\n{via}Max-Forwards: 70\r\n\
+         From: <sip:juliet@example.com>;tag=jk3hf8sdfh{number}\r\nTo: <sip:romeo{number}@example.net>\r\n\
+         Call-ID: asd88asd77a{number}@192.0.2.9\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n"
+    );
+    let room = 500 - head.len() - "Content-Length: 100\r\n\r\n".len() - if via.is_empty() { 83 } else { 0 };
+    let text = format!("{head}Content-Length: {room}\r\n\r\n{}", "x".repeat(room));
+    match wire::parse(text.as_bytes()).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a response"),
+    }
+}
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    status.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// The most that was resident so far.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Prints bytes per transaction, and fails if a million do not fit.
+fn judge(what: &str, before: usize, count: usize) {
+    let (now, peak) = (resident() - before, peak().saturating_sub(before));
+    println!("{what}: {count} take {now} bytes, {} each; at most {} each on the way", now / count, peak / count);
+    assert!(peak / count * MILLION < GIB, "{what}: a million would not fit in 1 GiB");
+}
+
+#[test]
+#[ignore = "takes a GiB; run it alone and in release"]
+fn a_million_open_client_transactions_fit() {
+    let before = resident();
+    let mut us = endpoint();
+    let target = Target { transport: Transport::Udp, addr: SocketAddr::from(([192, 0, 2, 9], 5060)) };
+    for number in 0..MILLION {
+        // As if they came over four seconds, so that retransmissions are under way as well.
+        let now = at(number as u64 / 250);
+        us.handle_timeout(now, &mut Vec::new());
+        us.request(&message(number, ""), vec![target], Large::UseUdp, now).unwrap();
+        while us.poll_transmit().is_some() {}
+    }
+    assert_eq!(us.stats().client_open, MILLION);
+    judge("open client transactions", before, MILLION);
+}
+
+#[test]
+#[ignore = "takes a GiB; run it alone and in release"]
+fn a_million_open_server_transactions_fit() {
+    let before = resident();
+    let mut us = endpoint();
+    let address = |port| SocketAddr::from(([192, 0, 2, 9], port));
+    let flow = Flow { transport: Transport::Udp, local: address(5060), remote: address(5070), id: 0 };
+    for number in 0..MILLION {
+        let now = at(number as u64 / 250);
+        us.handle_timeout(now, &mut Vec::new());
+        let via = format!("Via: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKnashds8{number};rport\r\n");
+        let inbound = Inbound { message: Message::Request(message(number, &via)), flow };
+        let Some(Event::Request { .. }) = us.receive(inbound, now) else { panic!("it was not told") };
+        while us.poll_transmit().is_some() {}
+    }
+    assert_eq!(us.stats().server_open, MILLION);
+    judge("open server transactions", before, MILLION);
+}
