@@ -20,5 +20,6 @@ pub mod endpoint;
 pub mod framing;
 pub mod locate;
 pub mod message;
+pub mod proxy;
 pub mod transaction;
 pub mod uri;

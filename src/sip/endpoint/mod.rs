@@ -185,6 +185,18 @@ impl Endpoint {
         self.reports.pop_front()
     }
 
+    /// What Via calls us, by transport.
+    #[must_use]
+    pub fn names(&self) -> &[(Transport, SentBy)] {
+        &self.config.sent_by
+    }
+
+    /// The timers.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        self.config.timing
+    }
+
     /// Counts.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -166,6 +166,19 @@ impl Headers {
         self.lines.retain(|line| !is_called(text, line, name));
     }
 
+    /// Removes the first value called `name`: of the first line, what stands before its first comma.
+    pub fn drop_first<'n>(&mut self, name: impl Into<Name<'n>>) {
+        let name = name.into();
+        let Some(at) = self.lines.iter().position(|line| self.is_called(line, name)) else { return };
+        let value = self.value(&self.lines[at]);
+        let rest = lex::find_outside(value, b',', true).map(|comma| value[comma + 1..].to_vec());
+        let line = rest.and_then(|rest| self.write(name, &lex::unfold(&rest)));
+        match line {
+            Some(line) => self.lines[at] = line,
+            None => drop(self.lines.remove(at)),
+        }
+    }
+
     /// Adds a typed header at the end.
     pub fn add<H: Header>(&mut self, header: &H) {
         self.push(H::NAME, printed(header));

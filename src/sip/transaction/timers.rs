@@ -40,6 +40,13 @@ impl Timing {
         self.patience()
     }
 
+    /// Timer C (section 16.6 step 11): how long a proxy lets a phone ring after each provisional response. Longer than 3
+    /// minutes.
+    #[must_use]
+    pub fn c(&self) -> Duration {
+        Duration::from_secs(190)
+    }
+
     /// Timer D: how long an INVITE client transaction absorbs responses sent again.
     #[must_use]
     pub fn d(&self, reliable: bool) -> Duration {
