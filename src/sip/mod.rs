@@ -21,5 +21,6 @@ pub mod framing;
 pub mod locate;
 pub mod message;
 pub mod proxy;
+pub mod registration;
 pub mod transaction;
 pub mod uri;
