@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::read::Read;
 use super::section::Section;
 use super::value::{Cidr, HostPort, Listen};
-use super::{Component, Domain, Peer, Sip};
+use super::{Component, Domain, Peer, Sip, SipAccount, Source};
 use crate::mapping::{DomainMapping, Home, domain};
 pub(super) use accounts::{accounts, users};
 
@@ -126,6 +126,26 @@ fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Comp
     }
 }
 
+/// A peer that is everybody, unless something else has to be proven.
+pub(super) fn open_peer(section: &Section<'_>, peer: &Peer) {
+    if peer.tls_name.is_none() && peer.account.is_none() {
+        let networks: Vec<Cidr> = peer.source.iter().map(|source| source.network).collect();
+        open_to_all(section, &networks);
+    }
+}
+
+/// The peers that accounts imply which no entry names: from anywhere, for the domains of the account.
+pub(super) fn accounts_without_peer(accounts: &[SipAccount], peers: &[Peer]) -> Vec<Peer> {
+    let named = |account: &&SipAccount| peers.iter().any(|peer| peer.account.as_ref() == Some(&account.username));
+    let implied = |account: &SipAccount| Peer {
+        name: account.username.clone(),
+        account: Some(account.username.clone()),
+        domains: account.domains.clone(),
+        ..Peer::default()
+    };
+    accounts.iter().filter(|account| !named(account)).map(implied).collect()
+}
+
 /// A source that is everybody.
 pub(super) fn open_to_all(section: &Section<'_>, source: &[Cidr]) {
     if let Some(all) = source.iter().find(|net| net.bits == 0) {
@@ -158,13 +178,14 @@ pub(super) fn peer(section: &Section<'_>, asserted: &[String], domains: &[Read<'
 /// The peer that a `home = "sip"` domain implies: whoever its requests go to may also send for it.
 pub(super) fn implied_peer(domain: &Domain) -> Peer {
     let hop = domain.target().host;
-    let mut source = domain.source.clone();
+    let mut source: Vec<Source> = domain.source.iter().copied().map(Source::from).collect();
     let mut hosts = Vec::new();
     match hop.ip() {
-        Some(ip) => source.push(Cidr::host(ip)),
+        Some(ip) => source.push(Cidr::host(ip).into()),
         None => hosts.push(hop.host),
     }
-    Peer { name: sip_name(&domain.mapping), source, hosts, domains: vec![domain.mapping.sip_host.clone()] }
+    let domains = vec![domain.mapping.sip_host.clone()];
+    Peer { name: sip_name(&domain.mapping), source, hosts, domains, ..Peer::default() }
 }
 
 /// Sending: no next hop is stox itself, and somebody may send for each domain.
@@ -192,7 +213,10 @@ pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
             continue;
         };
         let host = &domain.mapping.sip_host;
-        if !peers.iter().any(|peer| peer.domains.contains(host) && !peer.source.is_empty()) {
+        if !peers.iter().any(|peer| {
+            peer.domains.contains(host)
+                && (!peer.source.is_empty() || peer.tls_name.is_some() || peer.account.is_some())
+        }) {
             let what = format!(
                 "is missing and no peer is allowed to send for \"{host}\": only the addresses that DNS gives for that \
                  name may"

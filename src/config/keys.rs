@@ -17,7 +17,22 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("sip", &["listen", "advertise", "t1", "unknown_source", "peer", "auth", "account"]),
     ("sip.auth", &["realm", "algorithms", "nonce_life"]),
     ("sip.account", &["username", "password", "password_file", "ha1", "domains"]),
-    ("sip.peer", &["name", "source", "domains"]),
+    (
+        "sip.peer",
+        &[
+            "name",
+            "source",
+            "tls_name",
+            "account",
+            "domains",
+            "asserted_identity",
+            "accept",
+            "rate",
+            "burst",
+            "user_rate",
+            "user_burst",
+        ],
+    ),
     ("admin", &["listen"]),
     (
         "domain",

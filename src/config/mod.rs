@@ -10,6 +10,7 @@
 pub mod accounts;
 mod check;
 mod keys;
+mod peer;
 mod problem;
 mod read;
 mod secret;
@@ -27,6 +28,7 @@ use crate::sip::auth::Account;
 
 pub use accounts::{Auth, Register, SipAccount, User};
 pub use keys::known_keys;
+pub use peer::{Peer, Source};
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
 use section::{Document, Section};
@@ -44,7 +46,8 @@ pub struct Config {
     pub components: Vec<Component>,
     /// `[sip]`: the SIP side's sockets and timing.
     pub sip: Sip,
-    /// Who may send SIP requests to us, and in whose name: every `[[sip.peer]]`, then one entry for each `[[domain]]`
+    /// Who may send SIP requests to us, and in whose name: every `[[sip.peer]]`, then one entry for each `[[sip.account]]`
+    /// that none of them names, then one for each `[[domain]]`
     /// with `home = "sip"`, made of its `next_hop` (or of its `sip` host) and its `source`.
     pub peers: Vec<Peer>,
     /// `[admin]`: the HTTP side door; absent: off.
@@ -135,11 +138,16 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         sip.accounts = check::accounts(&section, &sip.auth, &domains);
     }
     let mut peers = Vec::new();
+    let accounts = sip.as_ref().map_or(&[][..], |sip| &sip.accounts);
+    let all_accounts = accounts.len() == section.sections("account").len();
     for section in section.sections("peer") {
-        let peer = read::peer(&section);
+        let peer = read::peer::peer(&section, accounts, all_accounts);
         check::peer(&section, &peer.domains, &domains);
-        check::open_to_all(&section, &peer.source);
+        check::open_peer(&section, &peer);
         peers.push(peer);
+    }
+    if let Some(sip) = &sip {
+        peers.extend(check::accounts_without_peer(&sip.accounts, &peers));
     }
     peers.extend(
         domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.mapping.home == Home::Sip).map(check::implied_peer),
@@ -240,19 +248,6 @@ pub enum UnknownSource {
     Refuse,
     /// Say nothing, count it (`"drop"`): a scanner learns nothing.
     Drop,
-}
-
-/// One SIP system and the SIP domains it may name in From.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Peer {
-    /// For logs and metrics: the entry's `name`, or the `sip` domain for one that a `[[domain]]` implies.
-    pub name: String,
-    /// The networks its requests come from.
-    pub source: Vec<Cidr>,
-    /// Host names (of a `next_hop`) whose addresses count as sources too, once looked up.
-    pub hosts: Vec<String>,
-    /// The SIP domains it may assert in From: the host alone, spelt as [`DomainMapping::sip_host`] is.
-    pub domains: Vec<String>,
 }
 
 /// `[admin]`: where `/metrics`, `/health` and `/ready` are served.

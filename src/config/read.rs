@@ -3,6 +3,7 @@
 
 pub(super) mod accounts;
 mod numbers;
+pub(super) mod peer;
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::value::{self, Bad, Cidr, HostPort, Listen, NextHop};
-use super::{Admin, Component, Domain, Large, Limits, Log, LogFormat, Message, Peer, Secret, Sip, UnknownSource};
+use super::{Admin, Component, Domain, Large, Limits, Log, LogFormat, Message, Secret, Sip, UnknownSource};
 use crate::mapping::{DomainMapping, Home, RegexRule, UriForm, UserRule};
 use crate::model::Address;
 use crate::xmpp::escape::unescape_local;
@@ -143,23 +144,6 @@ pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
         section.error("listen", "is empty", TODO);
     }
     (!sip.listen.is_empty()).then_some(sip)
-}
-
-/// `[[sip.peer]]`.
-pub(super) fn peer(section: &Section<'_>) -> Peer {
-    let name = section.required("name", "write a name for logs and metrics").unwrap_or_default().to_owned();
-    for (key, todo) in [
-        ("source", "write the networks it sends from, such as [\"192.0.2.0/24\"]"),
-        ("domains", "write the SIP domains it may use in From, such as [\"pbx.example\"]"),
-    ] {
-        if !section.has(key) {
-            section.error(key, "is missing", todo);
-        } else if section.is_empty_list(key) {
-            section.error(key, "is empty", todo);
-        }
-    }
-    let source = section.list("source", Cidr::read);
-    Peer { name, source, hosts: Vec::new(), domains: section.list("domains", from_domain) }
 }
 
 /// A SIP host as [`DomainMapping::sip_host`] spells it.

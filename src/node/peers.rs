@@ -6,9 +6,9 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::Node;
-use crate::config::UnknownSource;
+use crate::config::{Source, UnknownSource};
 use crate::gateway::Input;
-use crate::gateway::trust::{Network, Peer, Stranger, Trust};
+use crate::gateway::trust::{Network, Peer, Range, Stranger, Trust};
 use crate::net::{Intake, ToShard};
 
 /// How often the addresses of peers that are configured by name are looked up again.
@@ -26,15 +26,24 @@ impl Node {
     pub(super) async fn trust(&self) -> Trust {
         let mut peers = Vec::new();
         for peer in &self.config.peers {
-            let mut networks: Vec<Network> =
-                peer.source.iter().map(|cidr| Network { first: cidr.network, bits: cidr.bits }).collect();
+            let mut ranges: Vec<Range> = peer.source.iter().map(Source::range).collect();
             for host in &peer.hosts {
                 match tokio::net::lookup_host((host.as_str(), 0)).await {
-                    Ok(found) => networks.extend(found.map(|addr| Network::host(addr.ip()))),
+                    Ok(found) => ranges.extend(found.map(|addr| Range::from(Network::host(addr.ip())))),
                     Err(error) => warn!(peer = peer.name, host, %error, "the peer's address was not found"),
                 }
             }
-            peers.push(Peer::new(&peer.name, networks, peer.domains.clone()));
+            peers.push(Peer {
+                name: peer.name.clone(),
+                ranges,
+                tls_name: peer.tls_name.clone(),
+                account: peer.account.clone(),
+                domains: peer.domains.clone(),
+                asserted_identity: peer.asserted_identity,
+                accept: peer.accept.clone(),
+                rate: peer.rate,
+                user_rate: peer.user_rate,
+            });
         }
         Trust::new(peers, self.stranger())
     }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod mistakes;
+mod peers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,8 @@ fn a_small_configuration_is_complete() {
     assert!(config.admin.is_none());
     let [peer] = config.peers.as_slice() else { panic!("{:?}", config.peers) };
     assert_eq!((peer.name.as_str(), peer.domains.as_slice()), ("pbx.example", &["pbx.example".to_owned()][..]));
-    assert!(peer.source[0].contains("127.0.0.1".parse().unwrap()));
-    assert!(!peer.source[0].contains("127.0.0.2".parse().unwrap()));
+    assert!(peer.source[0].network.contains("127.0.0.1".parse().unwrap()));
+    assert!(!peer.source[0].network.contains("127.0.0.2".parse().unwrap()));
 }
 
 #[test]
