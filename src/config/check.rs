@@ -177,12 +177,12 @@ pub(super) fn peer(section: &Section<'_>, asserted: &[String], domains: &[Read<'
 
 /// The peer that a `home = "sip"` domain implies: whoever its requests go to may also send for it.
 pub(super) fn implied_peer(domain: &Domain) -> Peer {
-    let hop = domain.target().host;
+    let hop = domain.target();
     let mut source: Vec<Source> = domain.source.iter().copied().map(Source::from).collect();
     let mut hosts = Vec::new();
-    match hop.ip() {
+    match hop.host.ip() {
         Some(ip) => source.push(Cidr::host(ip).into()),
-        None => hosts.push(hop.host),
+        None => hosts.push(hop),
     }
     let domains = vec![domain.mapping.sip_host.clone()];
     Peer { name: sip_name(&domain.mapping), source, hosts, domains, ..Peer::default() }

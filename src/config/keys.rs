@@ -8,7 +8,7 @@ pub fn known_keys() -> &'static [(&'static str, &'static [&'static str])] {
 
 /// Sections (`""` is the top level) and their keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("", &["xmpp", "sip", "admin", "domain", "message", "limits", "log"]),
+    ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "limits", "log"]),
     ("xmpp", &["component"]),
     (
         "xmpp.component",
@@ -78,6 +78,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("domain.register", &["aor", "contact", "expires"]),
     ("domain.user", &["jid", "aor", "realm", "username", "password", "password_file", "ha1", "register", "expires"]),
     ("domain.rule", &["kind", "pairs", "sip", "to_xmpp", "xmpp", "to_sip"]),
+    ("dns", &["servers", "timeout", "attempts"]),
     ("message", &["confirm_within", "queue_per_pair"]),
     (
         "limits",

@@ -56,6 +56,8 @@ pub struct Config {
     pub domains: Vec<Domain>,
     /// `[message]`: how long a message is waited for, how many wait.
     pub message: Message,
+    /// `[dns]`: who is asked for names.
+    pub dns: Dns,
     /// `[limits]`: what bounds memory.
     pub limits: Limits,
     /// `[log]`: what is written to standard error.
@@ -160,6 +162,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
 
     let admin = read::admin(&top.section("admin"));
     let message = read::message(&top.section("message"));
+    let dns = read::dns(&top.section("dns"));
     let limits = read::limits(&top.section("limits"));
     let log = read::log(&top.section("log"));
     Some(Config {
@@ -170,6 +173,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         admin,
         domains: domains.into_iter().map(|d| d.part).collect::<Option<_>>()?,
         message,
+        dns,
         limits,
         log,
         warnings: Vec::new(),
@@ -317,6 +321,23 @@ pub struct Message {
 impl Default for Message {
     fn default() -> Message {
         Message { confirm_within: Duration::from_secs(1), queue_per_pair: 256 }
+    }
+}
+
+/// `[dns]`: who is asked for names, and how patiently.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dns {
+    /// Name servers; none: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// How long one try may take.
+    pub timeout: Duration,
+    /// Tries for one question, at least one.
+    pub attempts: usize,
+}
+
+impl Default for Dns {
+    fn default() -> Dns {
+        Dns { servers: Vec::new(), timeout: Duration::from_secs(2), attempts: 3 }
     }
 }
 

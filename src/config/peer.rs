@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::value::{Bad, Cidr};
+use super::value::{Bad, Cidr, NextHop};
 use crate::gateway::rate::Rate;
 use crate::gateway::trust::{Network, Range};
 use crate::sip::locate::Transport;
@@ -16,8 +16,8 @@ pub struct Peer {
     pub name: String,
     /// Where its requests come from; none and no `hosts`: anywhere, if something else proves it.
     pub source: Vec<Source>,
-    /// Host names (of a `next_hop`) whose addresses count as sources too, once looked up.
-    pub hosts: Vec<String>,
+    /// Next hops by name: all addresses that requests for them could go to count as sources too, once looked up.
+    pub hosts: Vec<NextHop>,
     /// The name that its client certificate must prove (RFC 5922).
     pub tls_name: Option<String>,
     /// The `[[sip.account]]` that it must prove.

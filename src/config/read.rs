@@ -2,6 +2,7 @@
 //! out; what is still known of it stays for the checks across parts, so that one mistake is not told twice.
 
 pub(super) mod accounts;
+mod dns;
 mod numbers;
 pub(super) mod peer;
 
@@ -16,6 +17,8 @@ use crate::mapping::{DomainMapping, Home, RegexRule, UriForm, UserRule};
 use crate::model::Address;
 use crate::xmpp::escape::unescape_local;
 use crate::xmpp::jid::Jid;
+
+pub(super) use dns::dns;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

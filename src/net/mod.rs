@@ -28,7 +28,7 @@ use crate::sip::locate::Transport;
 use crate::time::{Now, Timestamp};
 use crate::xmpp::stanza::Stanza;
 
-pub use dns::Dns;
+pub use dns::{Dns, DnsSetup};
 pub use intake::{Intake, Refused};
 pub use tcp::{Tcp, TcpLimits};
 pub use udp::Udp;

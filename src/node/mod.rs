@@ -92,7 +92,9 @@ impl Node {
         let (shard_queue, inputs) = mpsc::channel(SHARD_QUEUE);
         let (stop_shard, shard_stops) = watch::channel(false);
         let (stop_links, links_stop) = watch::channel(false);
-        let trust = self.trust().await;
+        let dns = Dns::new(&self.dns(), shard_queue.clone());
+        let mut names = self.names(dns.clone());
+        let trust = self.trust(&mut names).await;
         let intake = Arc::new(Intake::new(trust.clone(), self.clock));
 
         let udp = self.bind_udp()?;
@@ -107,13 +109,13 @@ impl Node {
         let published = Published::default();
         self.start_admin(&boards, &published, &intake, &tcp).await?;
 
-        let net = Net { links, udp, tcp, dns: Dns::system(shard_queue.clone()), intake: Arc::clone(&intake) };
+        let net = Net { links, udp, tcp, dns, intake: Arc::clone(&intake) };
         let shard = Shard::new(gateway, net, inputs, self.clock, published);
         let shard = tokio::spawn(shard.run(shard_stops));
         tokio::spawn(readiness::announce(self.config.clone(), boards.clone()));
         let tended = Arc::clone(&intake);
         tokio::spawn(async move { tended.tend().await });
-        tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(intake, shard_queue));
+        tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(names, intake, shard_queue));
 
         signals::wait().await;
         readiness::notify(&[sd_notify::NotifyState::Stopping]);

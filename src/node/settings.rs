@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Error, Node};
-use crate::config::{HostPort, Large, Transport};
+use crate::config::{HostPort, Large, NextHop, Transport};
 use crate::gateway::trust::Trust;
 use crate::gateway::{Gateway, Route, Settings, Size};
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
-use crate::net::Udp;
+use crate::net::{DnsSetup, Udp};
 use crate::sip::endpoint::{self, EndpointConfig, SentBy};
 use crate::sip::locate::{self, Destination};
 use crate::sip::transaction::timers::Timing;
@@ -40,16 +40,7 @@ impl Node {
     fn routes(&self) -> Vec<(String, Route)> {
         let of_sip = self.config.domains.iter().filter(|domain| domain.mapping.home == Home::Sip);
         let route = |domain: &crate::config::Domain| {
-            let target = domain.target();
-            let next_hop = Destination {
-                host: target.host.host,
-                port: target.host.port,
-                transport: target.transport.map(|transport| match transport {
-                    Transport::Udp => locate::Transport::Udp,
-                    Transport::Tcp => locate::Transport::Tcp,
-                }),
-                secure: false,
-            };
+            let next_hop = destination(&domain.target());
             let large = match domain.large {
                 Large::Tcp => Size::Tcp,
                 Large::Refuse => Size::Refuse,
@@ -67,6 +58,11 @@ impl Node {
             )
         };
         of_sip.map(route).collect()
+    }
+
+    pub(super) fn dns(&self) -> DnsSetup {
+        let dns = &self.config.dns;
+        DnsSetup { servers: dns.servers.clone(), timeout: dns.timeout, attempts: dns.attempts }
     }
 
     fn endpoint(&self, udp: &[Udp]) -> EndpointConfig {
@@ -96,6 +92,19 @@ impl Node {
         config.timing = Timing { t1: self.config.sip.t1, ..Timing::default() };
         config.limits = limits;
         config
+    }
+}
+
+/// As [`locate`] has it.
+pub(super) fn destination(hop: &NextHop) -> Destination {
+    Destination {
+        host: hop.host.host.clone(),
+        port: hop.host.port,
+        transport: hop.transport.map(|transport| match transport {
+            Transport::Udp => locate::Transport::Udp,
+            Transport::Tcp => locate::Transport::Tcp,
+        }),
+        secure: false,
     }
 }
 
