@@ -104,8 +104,9 @@ fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Compo
 }
 
 fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
-    const PEER_KEYS: [&str; 10] = [
+    const PEER_KEYS: [&str; 11] = [
         "next_hop",
+        "tls_name",
         "source",
         "max_message",
         "large",
@@ -193,9 +194,10 @@ pub(super) fn next_hops(domains: &[Read<'_, Domain>], sip: &Sip) {
     for read in domains {
         let Some(hop) = read.part.as_ref().and_then(|d| d.next_hop.as_ref()) else { continue };
         let Some(ip) = hop.host.ip() else { continue };
-        let target = SocketAddr::new(ip, hop.host.port.unwrap_or(5060));
+        let target = SocketAddr::new(ip, hop.host.port.unwrap_or(if hop.is_secure() { 5061 } else { 5060 }));
         let own = |listen: &&Listen| {
             hop.transport.is_none_or(|t| t == listen.transport)
+                && hop.is_secure() == listen.transport.needs_certificate()
                 && listen.addr.port() == target.port()
                 && (listen.addr.ip() == ip || (listen.addr.ip().is_unspecified() && ip.is_loopback()))
         };
@@ -223,6 +225,16 @@ pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
             );
             read.section.warn("next_hop", what, "write next_hop, source, or a [[sip.peer]], unless that is meant");
         }
+    }
+}
+
+/// Sockets inside TLS: there is a certificate to show.
+pub(super) fn certificate(section: &Section<'_>, sip: &Sip) {
+    let certificate = sip.tls.as_ref().is_some_and(|tls| tls.files.certificate.is_some());
+    let needs = sip.listen.iter().find(|listen| listen.transport.needs_certificate());
+    if let Some(listen) = needs.filter(|_| !certificate) {
+        let what = format!("{listen} needs a certificate, and there is none");
+        section.error("listen", what, "add [sip.tls] with certificate and key");
     }
 }
 

@@ -25,6 +25,7 @@ use toml::de::DeTable;
 
 use crate::mapping::{DomainMapping, Home};
 use crate::sip::auth::Account;
+use crate::tls;
 
 pub use accounts::{Auth, Register, SipAccount, User};
 pub use keys::known_keys;
@@ -135,7 +136,8 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     check::users(&domains);
 
     let section = top.section("sip");
-    let mut sip = read::sip(&section);
+    let dir = doc.file().parent().unwrap_or(Path::new(""));
+    let mut sip = read::sip(&section, dir);
     if let Some(sip) = &mut sip {
         sip.accounts = check::accounts(&section, &sip.auth, &domains);
     }
@@ -156,6 +158,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     );
     if let Some(sip) = &sip {
         check::advertised(&section, sip);
+        check::certificate(&section, sip);
         check::next_hops(&domains, sip);
     }
     check::senders(&domains, &peers);
@@ -230,6 +233,17 @@ pub struct Sip {
     pub auth: Auth,
     /// `[[sip.account]]`: who proves by digest who he is.
     pub accounts: Vec<SipAccount>,
+    /// `[sip.tls]`: certificates. Without it stox takes no TLS connection and believes the system's trust anchors.
+    pub tls: Option<Tls>,
+}
+
+/// `[sip.tls]`: our certificate, and whose certificates count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls {
+    /// `certificate`, `key` and `trust`; they could be read when the configuration was.
+    pub files: tls::Files,
+    /// Whether peers that connect to us show a certificate.
+    pub client_certificates: tls::ClientCertificates,
 }
 
 impl Default for Sip {
@@ -241,6 +255,7 @@ impl Default for Sip {
             unknown_source: UnknownSource::Refuse,
             auth: Auth::default(),
             accounts: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -268,6 +283,9 @@ pub struct Domain {
     pub mapping: DomainMapping,
     /// Where its SIP requests go (`home = "sip"`); `None`: the addresses of the SIP host.
     pub next_hop: Option<NextHop>,
+    /// The SIP domain that the next hop's certificate must name; `None`: the host of the next hop, or where that is an
+    /// address the host of `sip`.
+    pub tls_name: Option<String>,
     /// Networks, besides the next hop, that may send in this domain's name (`home = "sip"`).
     pub source: Vec<Cidr>,
     /// The largest request sent over UDP, bytes, the whole request counted (RFC 3261 section 18.1.1, RFC 3428
@@ -295,6 +313,7 @@ impl Domain {
                 port: self.mapping.sip_port,
             },
             transport: None,
+            secure: false,
         };
         self.next_hop.clone().unwrap_or_else(own)
     }
@@ -350,18 +369,26 @@ pub struct Limits {
     pub messages_to_xmpp: usize,
     /// SIP server transactions kept to answer retransmissions; at 50,000 requests/s and 32 s each, 1.6 million.
     pub server_transactions: usize,
-    /// The largest SIP message taken from a TCP connection, bytes.
+    /// The largest SIP message taken from a connection, bytes.
     pub sip_message: usize,
-    /// Open SIP connections over TCP.
+    /// Open SIP connections over TCP, TLS and WebSocket; strangers get half of them at most.
     pub tcp_connections: usize,
-    /// Open SIP connections over TCP from one address.
+    /// Open SIP connections from one address; of IPv6, from one /64.
     pub tcp_connections_per_source: usize,
-    /// A TCP connection without traffic for so long is closed.
+    /// How long the handshake of TLS or WebSocket may take.
+    pub tcp_handshake: Duration,
+    /// A connection without traffic for so long is closed.
     pub tcp_idle: Duration,
+    /// The same for connections of sources that no peer entry knows.
+    pub tcp_idle_strangers: Duration,
+    /// How often a quiet connection of ours is probed (RFC 5626 section 4.4.1).
+    pub tcp_keepalive: Duration,
     /// A peer that has begun a SIP message must finish it within this time; one that is being written to must read.
     pub tcp_stall: Duration,
     /// Bytes that may wait for a SIP peer that does not read.
     pub tcp_output: usize,
+    /// Bytes that may wait for all SIP peers together.
+    pub tcp_output_in_all: usize,
     /// Bytes that may wait for an XMPP server that does not read.
     pub xmpp_output: usize,
 }
@@ -375,9 +402,13 @@ impl Default for Limits {
             sip_message: 65_536,
             tcp_connections: 1_024,
             tcp_connections_per_source: 64,
+            tcp_handshake: Duration::from_secs(10),
             tcp_idle: Duration::from_secs(600),
+            tcp_idle_strangers: Duration::from_secs(32),
+            tcp_keepalive: Duration::from_secs(120),
             tcp_stall: Duration::from_secs(10),
             tcp_output: 4 << 20,
+            tcp_output_in_all: 128 << 20,
             xmpp_output: 16 << 20,
         }
     }

@@ -5,6 +5,7 @@ pub(super) mod accounts;
 mod dns;
 mod numbers;
 pub(super) mod peer;
+mod tls;
 
 use std::fs;
 use std::path::Path;
@@ -121,7 +122,7 @@ pub(super) fn readable_by_all(path: &Path) -> bool {
 }
 
 /// `[sip]`, without its peers.
-pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
+pub(super) fn sip(section: &Section<'_>, dir: &Path) -> Option<Sip> {
     const TODO: &str = "write listen = [\"udp:IP:PORT\", \"tcp:IP:PORT\"]";
     let defaults = Sip::default();
     if !section.has("listen") {
@@ -142,6 +143,7 @@ pub(super) fn sip(section: &Section<'_>) -> Option<Sip> {
             .unwrap_or(defaults.unknown_source),
         auth: accounts::auth(&section.section("auth")),
         accounts: Vec::new(),
+        tls: tls::tls(&section.section("tls"), dir),
     };
     if sip.listen.is_empty() && section.is_empty_list("listen") {
         section.error("listen", "is empty", TODO);
@@ -206,6 +208,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
             ..DomainMapping::new(home, xmpp, &sip.host, sip.port)
         },
         next_hop: section.parsed("next_hop", NextHop::read),
+        tls_name: section.parsed("tls_name", |text| HostPort::read(text).map(|name| name.host)),
         source: section.list("source", Cidr::read),
         max_message: section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE),
         large: section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp),
@@ -327,9 +330,13 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
             1..=1_000_000,
             defaults.tcp_connections_per_source,
         ),
+        tcp_handshake: section.duration("tcp_handshake", SECOND..=10 * MINUTE, defaults.tcp_handshake),
         tcp_idle: section.duration("tcp_idle", SECOND..=24 * HOUR, defaults.tcp_idle),
+        tcp_idle_strangers: section.duration("tcp_idle_strangers", SECOND..=24 * HOUR, defaults.tcp_idle_strangers),
+        tcp_keepalive: section.duration("tcp_keepalive", SECOND..=24 * HOUR, defaults.tcp_keepalive),
         tcp_stall: section.duration("tcp_stall", SECOND..=10 * MINUTE, defaults.tcp_stall),
         tcp_output: number("tcp_output", 65_536..=GIGABYTE, defaults.tcp_output),
+        tcp_output_in_all: number("tcp_output_in_all", 65_536..=16 * GIGABYTE, defaults.tcp_output_in_all),
         xmpp_output: number("xmpp_output", 65_536..=GIGABYTE, defaults.xmpp_output),
     }
 }

@@ -24,14 +24,44 @@ pub enum Transport {
     Udp,
     /// Streams.
     Tcp,
+    /// Streams inside TLS.
+    Tls,
+    /// WebSocket (RFC 7118), for listening only.
+    Ws,
+    /// WebSocket inside TLS, for listening only.
+    Wss,
+}
+
+impl Transport {
+    const WORDS: [(&'static str, Transport); 5] = [
+        ("udp", Transport::Udp),
+        ("tcp", Transport::Tcp),
+        ("tls", Transport::Tls),
+        ("ws", Transport::Ws),
+        ("wss", Transport::Wss),
+    ];
+
+    /// As SIP has it.
+    pub fn sip(self) -> crate::sip::locate::Transport {
+        use crate::sip::locate::Transport as Sip;
+        match self {
+            Transport::Udp => Sip::Udp,
+            Transport::Tcp => Sip::Tcp,
+            Transport::Tls => Sip::Tls,
+            Transport::Ws => Sip::Ws,
+            Transport::Wss => Sip::Wss,
+        }
+    }
+
+    /// Whether a socket of it needs a certificate.
+    pub fn needs_certificate(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
+    }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        })
+        f.write_str(Transport::WORDS.iter().find(|(_, transport)| transport == self).map_or("", |(word, _)| word))
     }
 }
 
@@ -52,13 +82,10 @@ impl fmt::Display for Listen {
 
 impl Listen {
     pub(super) fn read(text: &str) -> Result<Listen, Bad> {
-        const TODO: &str = "write \"udp:IP:PORT\" or \"tcp:IP:PORT\", an IPv6 address in brackets";
+        const TODO: &str = "write \"udp:IP:PORT\", or tcp, tls, ws or wss for udp, an IPv6 address in brackets";
         let Some((scheme, rest)) = text.split_once(':') else { return bad("has no transport", TODO) };
-        let transport = match scheme {
-            "udp" => Transport::Udp,
-            "tcp" => Transport::Tcp,
-            "tls" | "ws" | "wss" => return bad(format!("asks for \"{scheme}\", which is not offered yet"), TODO),
-            _ => return bad(format!("begins with \"{scheme}\", which is no transport"), TODO),
+        let Some((_, transport)) = Transport::WORDS.into_iter().find(|(word, _)| *word == scheme) else {
+            return bad(format!("begins with \"{scheme}\", which is no transport"), TODO);
         };
         Ok(Listen { transport, addr: socket(rest, TODO)? })
     }
@@ -235,18 +262,20 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// `sip:HOST[:PORT][;transport=udp|tcp]`: where requests for a domain are sent.
+/// `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]`: where requests for a domain are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
     /// Host and port of the URI.
     pub host: HostPort,
     /// Its `transport` parameter; `None`: UDP, and TCP for what is too large.
     pub transport: Option<Transport>,
+    /// Whether it is a `sips` URI: nothing but TLS will do.
+    pub secure: bool,
 }
 
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sip:{}", self.host)?;
+        write!(f, "{}:{}", if self.secure { "sips" } else { "sip" }, self.host)?;
         match self.transport {
             Some(transport) => write!(f, ";transport={transport}"),
             None => Ok(()),
@@ -255,16 +284,19 @@ impl fmt::Display for NextHop {
 }
 
 impl NextHop {
+    /// Whether only TLS will do.
+    pub fn is_secure(&self) -> bool {
+        self.secure || self.transport == Some(Transport::Tls)
+    }
+
     pub(super) fn read(text: &str) -> Result<NextHop, Bad> {
-        const TODO: &str = "write \"sip:HOST:PORT;transport=udp\" (or tcp)";
-        let scheme = text.get(..4).unwrap_or("");
-        if text.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")) {
-            return bad("is a sips URI, and sips is not translated (RFC 7247 section 8)", TODO);
-        }
-        if !scheme.eq_ignore_ascii_case("sip:") {
+        const TODO: &str = "write \"sip:HOST:PORT;transport=udp\" (or tcp, or tls)";
+        let Some((scheme, rest)) = text.split_once(':') else { return bad("is no sip URI", TODO) };
+        let secure = scheme.eq_ignore_ascii_case("sips");
+        if !secure && !scheme.eq_ignore_ascii_case("sip") {
             return bad("is no sip URI", TODO);
         }
-        let mut parts = text.get(4..).unwrap_or("").split(';');
+        let mut parts = rest.split(';');
         let host = parts.next().unwrap_or("");
         if host.contains('@') {
             return bad("has a user part, and a next hop is a host", TODO);
@@ -275,11 +307,15 @@ impl NextHop {
             match parameter.to_ascii_lowercase().as_str() {
                 "transport=udp" => transport = Some(Transport::Udp),
                 "transport=tcp" => transport = Some(Transport::Tcp),
+                "transport=tls" => transport = Some(Transport::Tls),
                 "lr" => {}
                 other => return bad(format!("has the parameter \"{other}\", which is not understood here"), TODO),
             }
         }
-        Ok(NextHop { host, transport })
+        if secure && transport == Some(Transport::Udp) {
+            return bad("is a sips URI over UDP, and TLS needs a connection", TODO);
+        }
+        Ok(NextHop { host, transport, secure })
     }
 }
 
@@ -351,8 +387,10 @@ mod tests {
         assert_eq!(read("sip:pbx.example"), Ok("sip:pbx.example".to_owned()));
         assert_eq!(read("SIP:[::1]:5070;transport=TCP"), Ok("sip:[::1]:5070;transport=tcp".to_owned()));
         assert_eq!(read("sip:192.0.2.1:5070;lr"), Ok("sip:192.0.2.1:5070".to_owned()));
+        assert_eq!(read("sip:pbx.example;transport=tls"), Ok("sip:pbx.example;transport=tls".to_owned()));
+        assert_eq!(read("SIPS:pbx.example"), Ok("sips:pbx.example".to_owned()));
         for wrong in
-            ["", "pbx.example", "sips:pbx.example", "sip:", "sip:a@b", "sip:b;transport=tls", "sip:b?x=y", "tel:+1"]
+            ["", "pbx.example", "sips:b;transport=udp", "sip:", "sip:a@b", "sip:b;transport=ws", "sip:b?x=y", "tel:+1"]
         {
             assert!(NextHop::read(wrong).is_err(), "{wrong}");
         }
@@ -360,7 +398,9 @@ mod tests {
 
     #[test]
     fn a_listening_socket_names_transport_address_and_port() {
-        assert_eq!(Listen::read("udp:[::1]:5060").unwrap().to_string(), "udp:[::1]:5060");
+        for good in ["udp:[::1]:5060", "tcp:192.0.2.1:5060", "tls:[::]:5061", "ws:127.0.0.1:8080", "wss:0.0.0.0:443"] {
+            assert_eq!(Listen::read(good).unwrap().to_string(), good);
+        }
         for wrong in ["", "5060", "127.0.0.1:5060", "udp:127.0.0.1", "udp:127.0.0.1:0", "udp:::1:5060", "udp:host:5060"]
         {
             assert!(Listen::read(wrong).is_err(), "{wrong}");

@@ -185,6 +185,11 @@ impl Intake {
         self.trust.load().standing_of_connection(&Source::of(flow, &[])) != Standing::Peer
     }
 
+    /// Whether the other end of `flow`, which has proven `names`, is a peer, so that a place is kept for its connection.
+    pub(super) fn is_peer(&self, flow: &Flow, names: &[String]) -> bool {
+        self.trust.load().standing(&Source::of(flow, names)) == Standing::Peer
+    }
+
     /// Names a source in the log: its connection, or what it sent, was refused.
     pub(super) fn note(&self, source: IpAddr, reason: Reason, method: Option<&str>) {
         let now = self.clock.now().mono;

@@ -7,12 +7,12 @@
 //! |---|---|
 //! | `xmpp` | a task for each component link: connect, negotiate, carry, connect again |
 //! | `udp` | a task for each socket |
-//! | `tcp` | a task for each connection, taken or made |
+//! | `connections` | a task for each connection of TCP, TLS or WebSocket, taken or made |
 //! | `dns` | addresses of next hops |
 
+mod connections;
 mod dns;
 mod intake;
-mod tcp;
 mod udp;
 mod xmpp;
 
@@ -28,9 +28,9 @@ use crate::sip::locate::Transport;
 use crate::time::{Now, Timestamp};
 use crate::xmpp::stanza::Stanza;
 
+pub use connections::{ConnectionLimits, Connections, ConnectionsView};
 pub use dns::{Dns, DnsSetup};
 pub use intake::{Intake, Refused};
-pub use tcp::{Tcp, TcpLimits};
 pub use udp::Udp;
 pub use xmpp::{LinkBoard, LinkSetup, LinkView, XmppLink};
 
@@ -75,8 +75,8 @@ pub struct Net {
     pub links: Vec<XmppLink>,
     /// The UDP sockets.
     pub udp: Vec<Udp>,
-    /// All TCP connections.
-    pub tcp: Tcp,
+    /// All connections.
+    pub connections: Connections,
     /// The resolver.
     pub dns: Dns,
     /// Who is let in: whoever we ask may answer.
@@ -106,6 +106,7 @@ impl Net {
     }
 
     fn transmit(&mut self, transmit: Transmit, back: &mut Batch) {
+        let origin = transmit.origin;
         if matches!(transmit.origin, Origin::Client(..)) {
             self.intake.expect(transmit.remote.ip());
         }
@@ -114,11 +115,10 @@ impl Net {
                 Some(socket) => socket.send(&transmit.bytes, transmit.remote),
                 None => Err(Undelivered::Unreachable),
             },
-            Transport::Tcp => self.tcp.send(transmit.flow, transmit.remote, transmit.bytes, transmit.origin),
-            Transport::Tls | Transport::Ws | Transport::Wss => Err(Undelivered::Unreachable),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => self.connections.send(transmit),
         };
         if let Err(why) = sent {
-            back.push(Input::Undelivered(transmit.origin, why));
+            back.push(Input::Undelivered(origin, why));
         }
     }
 }

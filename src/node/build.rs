@@ -7,11 +7,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Error, Node, readiness, samples};
+use super::{Error, Node, Sources, readiness, samples};
 use crate::admin;
 use crate::config::Transport;
-use crate::net::{Intake, LinkBoard, LinkSetup, Tcp, TcpLimits, ToShard, Udp, XmppLink};
-use crate::shard::Published;
+use crate::net::{ConnectionLimits, Connections, LinkSetup, ToShard, Udp, XmppLink};
+use crate::tls::{ClientCertificates, Files, Store};
 use crate::xml;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stream::{ComponentConfig, StreamConfig};
@@ -28,22 +28,36 @@ impl Node {
             .collect()
     }
 
-    pub(super) fn listen_tcp(&self, tcp: &Tcp) -> Result<(), Error> {
-        for listen in self.config.sip.listen.iter().filter(|listen| listen.transport == Transport::Tcp) {
-            tcp.listen(listen.addr).map_err(|source| Error::Listen { what: listen.to_string(), source })?;
+    /// What `[sip.tls]` names, as it is now.
+    pub(super) fn certificates(&self) -> Result<Arc<Store>, Error> {
+        let tls = self.config.sip.tls.clone();
+        let (files, clients) =
+            tls.map_or((Files::default(), ClientCertificates::Ask), |tls| (tls.files, tls.client_certificates));
+        Ok(Arc::new(Store::open(files, clients)?))
+    }
+
+    pub(super) fn listen(&self, connections: &Connections) -> Result<(), Error> {
+        for listen in self.config.sip.listen.iter().filter(|listen| listen.transport != Transport::Udp) {
+            connections
+                .listen(listen.transport.sip(), listen.addr)
+                .map_err(|source| Error::Listen { what: listen.to_string(), source })?;
         }
         Ok(())
     }
 
-    pub(super) fn tcp_limits(&self) -> TcpLimits {
+    pub(super) fn connection_limits(&self) -> ConnectionLimits {
         let limits = &self.config.limits;
-        TcpLimits {
+        ConnectionLimits {
             connections: limits.tcp_connections,
-            per_address: limits.tcp_connections_per_source,
+            per_source: limits.tcp_connections_per_source,
             connect_within: SIP_CONNECT,
+            handshake_within: limits.tcp_handshake,
             idle: limits.tcp_idle,
+            idle_strangers: limits.tcp_idle_strangers,
+            keepalive: limits.tcp_keepalive,
             stall: limits.tcp_stall,
             output: limits.tcp_output,
+            output_in_all: limits.tcp_output_in_all,
             message: limits.sip_message,
         }
     }
@@ -73,24 +87,16 @@ impl Node {
         Ok(links)
     }
 
-    pub(super) async fn start_admin(
-        &self,
-        boards: &[Arc<LinkBoard>],
-        published: &Published,
-        intake: &Arc<Intake>,
-        tcp: &Tcp,
-    ) -> Result<(), Error> {
+    pub(super) async fn start_admin(&self, sources: Arc<Sources>) -> Result<(), Error> {
         let Some(admin) = &self.config.admin else { return Ok(()) };
         let listener = TcpListener::bind(admin.listen)
             .await
             .map_err(|source| Error::Listen { what: format!("{} ([admin] listen)", admin.listen), source })?;
-        let (config, boards_for_samples) = (self.config.clone(), boards.to_vec());
-        let boards = boards.to_vec();
-        let (published, intake, tcp) = (Arc::clone(published), Arc::clone(intake), tcp.clone());
-        let samples_config = self.config.clone();
+        let config = self.config.clone();
+        let for_readiness = (self.config.clone(), Arc::clone(&sources));
         let sources = admin::Sources {
-            samples: Box::new(move || samples::all(&published, &samples_config, &boards_for_samples, &intake, &tcp)),
-            readiness: Box::new(move || readiness::now(&config, &boards)),
+            samples: Box::new(move || samples::all(&config, &sources)),
+            readiness: Box::new(move || readiness::now(&for_readiness.0, &for_readiness.1)),
         };
         tokio::spawn(async move {
             if let Err(error) = admin::serve(listener, sources, std::future::pending()).await {

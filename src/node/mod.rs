@@ -10,11 +10,13 @@
 //! | `build` | sockets, links, admin page: what opens something |
 //! | `settings` | from the configuration to what the gateway and its endpoint want |
 //! | `peers` | who may send, with the addresses that their names have now |
+//! | `certificates` | looked at again and again, for new ones are put in their place |
 //! | `readiness` | whether messages can cross, for `/ready` and systemd |
 //! | `samples` | every counter and gauge, for `/metrics` |
 //! | `signals` | waiting for the order to stop |
 
 mod build;
+mod certificates;
 mod peers;
 mod readiness;
 mod samples;
@@ -29,8 +31,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 use crate::config::Config;
-use crate::net::{Clock, Dns, Intake, LinkBoard, Net, SHARD_QUEUE, Tcp, XmppLink};
+use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, SHARD_QUEUE, XmppLink};
 use crate::shard::{Published, Shard};
+use crate::tls::Store;
 
 /// How long the streams may take to end properly after the shard has.
 const CLOSE: Duration = Duration::from_millis(1_500);
@@ -55,6 +58,9 @@ pub enum Error {
         /// The domain.
         domain: String,
     },
+    /// A certificate, key or trust anchor cannot be used.
+    #[error("{0}")]
+    Tls(#[from] crate::tls::StoreError),
     /// The mappings contradict each other.
     #[error("the domain mappings contradict each other: {0}")]
     Mapping(String),
@@ -87,6 +93,15 @@ struct Node {
     clock: Clock,
 }
 
+/// What the operators' pages are made of.
+struct Sources {
+    published: Published,
+    boards: Vec<Arc<LinkBoard>>,
+    intake: Arc<Intake>,
+    connections: Connections,
+    tls: Arc<Store>,
+}
+
 impl Node {
     async fn run(self) -> Result<(), Error> {
         let (shard_queue, inputs) = mpsc::channel(SHARD_QUEUE);
@@ -98,8 +113,10 @@ impl Node {
         let intake = Arc::new(Intake::new(trust.clone(), self.clock));
 
         let udp = self.bind_udp()?;
-        let tcp = Tcp::new(self.tcp_limits(), self.clock, shard_queue.clone(), Arc::clone(&intake));
-        self.listen_tcp(&tcp)?;
+        let tls = self.certificates()?;
+        let (limits, queue) = (self.connection_limits(), shard_queue.clone());
+        let connections = Connections::new(limits, self.clock, queue, Arc::clone(&intake), Arc::clone(&tls));
+        self.listen(&connections)?;
         let gateway = self.gateway(trust, &udp)?;
         let links = self.start_links(&shard_queue, &links_stop)?;
         let boards: Vec<Arc<LinkBoard>> = links.iter().map(XmppLink::board).collect();
@@ -107,17 +124,25 @@ impl Node {
             socket.start(Arc::clone(&intake), shard_queue.clone());
         }
         let published = Published::default();
-        self.start_admin(&boards, &published, &intake, &tcp).await?;
+        let sources = Arc::new(Sources {
+            published: Arc::clone(&published),
+            boards: boards.clone(),
+            intake: Arc::clone(&intake),
+            connections: connections.clone(),
+            tls: Arc::clone(&tls),
+        });
+        self.start_admin(Arc::clone(&sources)).await?;
 
-        let net = Net { links, udp, tcp, dns, intake: Arc::clone(&intake) };
+        let net = Net { links, udp, connections, dns, intake: Arc::clone(&intake) };
         let shard = Shard::new(gateway, net, inputs, self.clock, published);
         let shard = tokio::spawn(shard.run(shard_stops));
-        tokio::spawn(readiness::announce(self.config.clone(), boards.clone()));
+        tokio::spawn(readiness::announce(self.config.clone(), sources));
         let tended = Arc::clone(&intake);
         tokio::spawn(async move { tended.tend().await });
+        tokio::spawn(certificates::watch(Arc::clone(&tls)));
         tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(names, intake, shard_queue));
 
-        signals::wait().await;
+        signals::wait(|| certificates::reload(&tls)).await;
         readiness::notify(&[sd_notify::NotifyState::Stopping]);
         info!("stopping: nothing new is taken, what is open may end");
         let _ = stop_shard.send(true);

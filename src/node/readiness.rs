@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tracing::info;
 
+use super::{Sources, certificates};
 use crate::admin::{Part, Readiness};
 use crate::config::{Component, Config};
 use crate::net::LinkBoard;
 
 /// Says once that both sides are up, to people and to systemd.
-pub(super) async fn announce(config: Config, boards: Vec<Arc<LinkBoard>>) {
-    while !now(&config, &boards).ready {
+pub(super) async fn announce(config: Config, sources: Arc<Sources>) {
+    while !now(&config, &sources).ready {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let listen: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
@@ -27,7 +28,7 @@ pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Whether both sides are up now, and the state of each part.
-pub(super) fn now(config: &Config, boards: &[Arc<LinkBoard>]) -> Readiness {
+pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
     let link = |(component, board): (&Component, &Arc<LinkBoard>)| {
         let view = board.view();
         let detail = match (view.ready, view.trouble.is_empty()) {
@@ -37,11 +38,13 @@ pub(super) fn now(config: &Config, boards: &[Arc<LinkBoard>]) -> Readiness {
         };
         Part { name: format!("xmpp {}", component.domain), up: view.ready, detail }
     };
-    let mut parts: Vec<Part> = config.components.iter().zip(boards).map(link).collect();
+    let mut parts: Vec<Part> = config.components.iter().zip(&sources.boards).map(link).collect();
     parts.extend(config.sip.listen.iter().map(|listen| Part {
         name: format!("sip {listen}"),
         up: true,
         detail: "listening".to_owned(),
     }));
+    let certificate = certificates::detail(&sources.tls);
+    parts.extend(certificate.map(|detail| Part { name: "sip certificate".to_owned(), up: true, detail }));
     Readiness { ready: parts.iter().all(|part| part.up), parts }
 }

@@ -1,28 +1,44 @@
 //! Every counter and gauge, as `/metrics` shows them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
+use super::Sources;
 use crate::admin;
 use crate::config::Config;
-use crate::gateway::stats;
-use crate::net::{Intake, LinkBoard, LinkView, Refused, Tcp};
+use crate::net::{ConnectionsView, LinkBoard, LinkView, Refused};
+use crate::sip::locate::Transport;
 
 /// All of them, as they are now.
-pub(super) fn all(
-    published: &Mutex<Vec<stats::Sample>>,
-    config: &Config,
-    boards: &[Arc<LinkBoard>],
-    intake: &Intake,
-    tcp: &Tcp,
-) -> Vec<admin::Sample> {
-    let told = published.lock().map(|published| published.clone()).unwrap_or_default();
+pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
+    let told = sources.published.lock().map(|published| published.clone()).unwrap_or_default();
     let of_gateway = told.into_iter().map(|told| sample(told.name, told.help, told.counter, told.labels, told.value));
     let mut samples: Vec<admin::Sample> = of_gateway.collect();
-    samples.extend(link_samples(config, boards));
-    let open = u64::try_from(tcp.open()).unwrap_or(u64::MAX);
-    samples.push(sample("stox_sip_connections", "SIP connections open over TCP.", false, Vec::new(), open));
-    samples.extend(refused_samples(&intake.refused));
+    samples.extend(link_samples(config, &sources.boards));
+    samples.extend(connection_samples(&sources.connections.view()));
+    if let Some(end) = sources.tls.not_after() {
+        let (name, help) = ("stox_tls_certificate_end_seconds", "When the certificate expires, in seconds since 1970.");
+        samples.push(sample(name, help, false, Vec::new(), u64::try_from(end).unwrap_or_default()));
+    }
+    samples.extend(refused_samples(&sources.intake.refused));
+    samples
+}
+
+fn connection_samples(view: &ConnectionsView) -> Vec<admin::Sample> {
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let each = |name, help, counter, value: &dyn Fn(&(Transport, usize, u64)) -> u64| {
+        let label = |transport: Transport| vec![("transport", transport.token().to_ascii_lowercase())];
+        view.transports.iter().map(|row| sample(name, help, counter, label(row.0), value(row))).collect::<Vec<_>>()
+    };
+    let mut samples = each("stox_sip_connections", "SIP connections open.", false, &|row| count(row.1));
+    samples.extend(each("stox_sip_connections_opened", "SIP connections opened.", true, &|row| row.2));
+    for (name, help, counter, value) in [
+        ("stox_sip_connections_strangers", "SIP connections of unknown sources.", false, count(view.strangers)),
+        ("stox_sip_output_bytes", "Bytes that wait for SIP peers.", false, count(view.waiting)),
+        ("stox_sip_handshakes_failed", "TLS handshakes that failed.", true, view.failed_handshakes),
+    ] {
+        samples.push(sample(name, help, counter, Vec::new(), value));
+    }
     samples
 }
 

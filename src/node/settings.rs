@@ -45,13 +45,13 @@ impl Node {
                 Large::Tcp => Size::Tcp,
                 Large::Refuse => Size::Refuse,
             };
-            let tls_name = tls_name(&next_hop.host, &domain.mapping.sip_host);
+            let tls_name = tls_name(domain.tls_name.as_deref(), &next_hop.host, &domain.mapping.sip_host);
             (
                 domain.mapping.xmpp.clone(),
                 Route {
                     max_message: domain.max_message,
                     large,
-                    tls_name,
+                    tls_name: Some(tls_name),
                     credentials: domain.credentials.clone(),
                     ..Route::to(next_hop)
                 },
@@ -86,12 +86,28 @@ impl Node {
         if !udp.is_empty() {
             sent_by.extend(any.clone().map(|sent_by| (locate::Transport::Udp, sent_by)));
         }
-        sent_by.extend(own(Transport::Tcp).or(any).map(|sent_by| (locate::Transport::Tcp, sent_by)));
+        sent_by.extend(own(Transport::Tcp).or(any.clone()).map(|sent_by| (locate::Transport::Tcp, sent_by)));
+        sent_by.extend(self.sent_by_tls(any).map(|sent_by| (locate::Transport::Tls, sent_by)));
         let mut config = EndpointConfig::new(SentBy { host: String::new(), port: None });
         config.sent_by = sent_by;
         config.timing = Timing { t1: self.config.sip.t1, ..Timing::default() };
         config.limits = limits;
         config
+    }
+
+    /// What Via says over TLS: the port there is another than that of the other transports, also where the host is one
+    /// for all. `any`: what it says elsewhere.
+    fn sent_by_tls(&self, any: Option<SentBy>) -> Option<SentBy> {
+        let listen = self.config.sip.listen.iter().find(|listen| listen.transport == Transport::Tls);
+        match (&self.config.sip.advertise, listen) {
+            (None, Some(listen)) => Some(sent_by_address(listen.addr)),
+            (Some(host), listen) => Some(SentBy { port: listen.map(|listen| listen.addr.port()), ..sent_by(host) }),
+            // Nobody can call us by TLS; answers come by the connection that we opened.
+            (None, None) => {
+                let own = || self.config.sip.listen.first().map(|listen| sent_by_address(listen.addr));
+                any.or_else(own).map(|any| SentBy { port: None, ..any })
+            }
+        }
     }
 }
 
@@ -100,11 +116,8 @@ pub(super) fn destination(hop: &NextHop) -> Destination {
     Destination {
         host: hop.host.host.clone(),
         port: hop.host.port,
-        transport: hop.transport.map(|transport| match transport {
-            Transport::Udp => locate::Transport::Udp,
-            Transport::Tcp => locate::Transport::Tcp,
-        }),
-        secure: false,
+        transport: hop.transport.map(Transport::sip),
+        secure: hop.secure,
     }
 }
 
@@ -128,8 +141,9 @@ fn own_address(addr: SocketAddr) -> Option<std::net::IpAddr> {
     socket.local_addr().ok().map(|local| local.ip())
 }
 
-/// What the next hop's certificate must name: the name it is reached by, before DNS (RFC 5922 section 4); where that is
-/// an address, the domain it serves.
-fn tls_name(next_hop: &str, sip_host: &str) -> Option<Arc<str>> {
-    [next_hop, sip_host].into_iter().find(|host| locate::numeric(host).is_none()).map(Arc::from)
+/// The SIP domain that the next hop's certificate must name: the one that is configured, else the name that DNS is asked
+/// for (RFC 5922 section 7.3); a bare address stands for the domain whose next hop it is, if that has a name.
+fn tls_name(configured: Option<&str>, next_hop: &str, sip_host: &str) -> Arc<str> {
+    let named = [next_hop, sip_host].into_iter().find(|host| locate::numeric(host).is_none());
+    Arc::from(configured.or(named).unwrap_or(next_hop))
 }

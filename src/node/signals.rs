@@ -1,10 +1,10 @@
 //! Waiting for the order to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::warn;
+use tracing::{info, warn};
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn wait() {
+/// Waits for SIGTERM or SIGINT; `hung_up` is called for each SIGHUP.
+pub(super) async fn wait(hung_up: impl Fn()) {
     let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = heard else {
         warn!("signals cannot be heard; the process ends only when it is killed");
@@ -14,7 +14,10 @@ pub(super) async fn wait() {
         tokio::select! {
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
-            _ = hangup.recv() => warn!("SIGHUP: the configuration is only read at the start; restart to change it"),
+            _ = hangup.recv() => {
+                info!("SIGHUP: certificates are read anew; the configuration is only read at the start");
+                hung_up();
+            }
         }
     }
 }

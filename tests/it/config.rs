@@ -4,6 +4,7 @@
 mod accounts;
 mod mistakes;
 mod peers;
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ fn the_reference_names_every_key() {
 
 #[test]
 fn the_examples_of_the_reference_are_right() {
-    let all = uncommented(&uncommented(REFERENCE, "# "), "## ");
+    let folder = tls::certificates("reference", 4_000);
+    let all = uncommented(&uncommented(REFERENCE, "# "), "## ").replace("/etc/stox/tls", folder.0.to_str().unwrap());
     let told = lines(parse(&all).unwrap_err());
     // The ways to give a secret exclude each other, and the reference shows all of them.
     assert!(told.iter().all(|line| line.ends_with("keep one of the two")), "{told:#?}");
@@ -173,8 +175,8 @@ fn several_mistakes_are_told_at_once_in_the_order_of_the_file() {
             "3: xmpp.component.domian: is not a key of this section; did you mean \"domain\"?",
             "4: xmpp.component.server: \"127.0.0.1\" has no port; write the server's component port too, such as \
              \"127.0.0.1:5347\"",
-            "7: sip.listen: \"udp:127.0.0.1:99999\" has a bad port (\"99999\"); write \"udp:IP:PORT\" or \
-             \"tcp:IP:PORT\", an IPv6 address in brackets",
+            "7: sip.listen: \"udp:127.0.0.1:99999\" has a bad port (\"99999\"); write \"udp:IP:PORT\", or \
+             tcp, tls, ws or wss for udp, an IPv6 address in brackets",
             "12: domain.nexthop: is not a key of this section; did you mean \"next_hop\"?",
         ]
     );

@@ -1,5 +1,7 @@
 //! One test binary, so one link.
 
+#[allow(clippy::unwrap_used)]
+mod certs;
 mod component;
 mod config;
 mod fuzz;

@@ -53,15 +53,15 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "\"tcp:127.0.0.1:5060\"",
-        "\"tls:127.0.0.1:5061\"",
-        "7: sip.listen: \"tls:127.0.0.1:5061\" asks for \"tls\", which is not offered yet; write \"udp:IP:PORT\" or \
-         \"tcp:IP:PORT\", an IPv6 address in brackets",
+        "\"sctp:127.0.0.1:5060\"",
+        "7: sip.listen: \"sctp:127.0.0.1:5060\" begins with \"sctp\", which is no transport; write \"udp:IP:PORT\", or \
+         tcp, tls, ws or wss for udp, an IPv6 address in brackets",
     ),
     (
         "\"tcp:127.0.0.1:5060\"",
         "\"tcp:::1:5060\"",
-        "7: sip.listen: \"tcp:::1:5060\" has an IPv6 address without brackets; write \"udp:IP:PORT\" or \"tcp:IP:PORT\", \
-         an IPv6 address in brackets",
+        "7: sip.listen: \"tcp:::1:5060\" has an IPv6 address without brackets; write \"udp:IP:PORT\", or tcp, \
+         tls, ws or wss for udp, an IPv6 address in brackets",
     ),
     (
         "\"tcp:127.0.0.1:5060\"]",
@@ -121,8 +121,8 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "next_hop = \"sip:127",
         "next_hop = \"sips:127",
-        "12: domain.next_hop: \"sips:127.0.0.1:5070;transport=udp\" is a sips URI, and sips is not translated (RFC 7247 \
-         section 8); write \"sip:HOST:PORT;transport=udp\" (or tcp)",
+        "12: domain.next_hop: \"sips:127.0.0.1:5070;transport=udp\" is a sips URI over UDP, and TLS needs a \
+         connection; write \"sip:HOST:PORT;transport=udp\" (or tcp, or tls)",
     ),
     (
         "next_hop = \"sip:127.0.0.1:5070;",
