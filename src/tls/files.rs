@@ -45,10 +45,23 @@ impl Default for Files {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {why}", file.display())]
 pub struct FileError {
+    /// What it was to be.
+    pub role: Role,
     /// The file.
     pub file: PathBuf,
     /// What is wrong, in words that follow its name.
     pub why: String,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Our certificate and those that signed it.
+    Certificate,
+    /// Its key.
+    Key,
+    /// Trust anchors.
+    Trust,
 }
 
 /// Our certificate and what is told about it.
@@ -69,24 +82,24 @@ pub struct Own {
 /// # Errors
 /// The file that is missing or holds something else, or a key that belongs to another certificate.
 pub fn own(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Own, FileError> {
-    let chain = certificates(certificate)?;
-    let wrong = |file: &Path, why: &str| FileError { file: file.to_owned(), why: why.to_owned() };
-    let Some(leaf) = chain.first() else { return Err(wrong(certificate, "has no certificate")) };
+    let wrong = |role: Role, file: &Path, why: &str| FileError { role, file: file.to_owned(), why: why.to_owned() };
+    let chain = certificates(Role::Certificate, certificate)?;
+    let Some(leaf) = chain.first() else { return Err(wrong(Role::Certificate, certificate, "has no certificate")) };
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        return Err(wrong(certificate, "has a certificate that cannot be read"));
+        return Err(wrong(Role::Certificate, certificate, "has a certificate that cannot be read"));
     };
     let validity = parsed.validity();
     let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
     let names = super::names::identities(leaf);
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| FileError {
-        file: key.to_owned(),
-        why: if matches!(error, pem::Error::NoItemsFound) { "has no private key".to_owned() } else { because(&error) },
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        let none = matches!(error, pem::Error::NoItemsFound);
+        wrong(Role::Key, key, &if none { "has no private key".to_owned() } else { because(&error) })
     })?;
     let key = CertifiedKey::from_der(chain, secret, provider).map_err(|error| {
         if matches!(error, rustls::Error::InconsistentKeys(_)) {
-            wrong(key, &format!("does not belong to {}", certificate.display()))
+            wrong(Role::Key, key, &format!("does not belong to {}", certificate.display()))
         } else {
-            wrong(key, "has a key of a kind that is not supported")
+            wrong(Role::Key, key, "has a key of a kind that is not supported")
         }
     })?;
     Ok(Own { key: Arc::new(key), not_after, not_before, names })
@@ -105,9 +118,10 @@ pub fn anchors(trust: &[Anchors]) -> Result<RootCertStore, FileError> {
                 roots.add_parsable_certificates(found.certs);
             }
             Anchors::File(file) => {
-                let (used, _) = roots.add_parsable_certificates(certificates(file)?);
+                let (used, _) = roots.add_parsable_certificates(certificates(Role::Trust, file)?);
                 if used == 0 {
-                    return Err(FileError { file: file.clone(), why: "has no usable trust anchor".to_owned() });
+                    let why = "has no usable trust anchor".to_owned();
+                    return Err(FileError { role: Role::Trust, file: file.clone(), why });
                 }
             }
         }
@@ -115,8 +129,8 @@ pub fn anchors(trust: &[Anchors]) -> Result<RootCertStore, FileError> {
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let wrong = |why: String| FileError { file: file.to_owned(), why };
+fn certificates(role: Role, file: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let wrong = |why: String| FileError { role, file: file.to_owned(), why };
     let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(because(&error)))?;
     let read: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(because(&error)))?;
     if read.is_empty() { Err(wrong("has no certificate".to_owned())) } else { Ok(read) }

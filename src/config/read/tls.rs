@@ -7,7 +7,7 @@ use rustls::crypto::aws_lc_rs;
 
 use crate::config::Tls;
 use crate::config::section::Section;
-use crate::tls::files::{self, FileError};
+use crate::tls::files::{self, FileError, Role};
 use crate::tls::{Anchors, ClientCertificates, Files};
 
 /// How long before its end a certificate is worth a warning: time enough to have a new one signed by hand.
@@ -50,10 +50,7 @@ fn look_into(section: &Section<'_>, files: &Files) {
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
         match files::own(certificate, key, &aws_lc_rs::default_provider()) {
             Ok(own) => look_at_dates(section, certificate, own.not_before, own.not_after),
-            Err(error) => {
-                let wrong = if error.file == *key { "key" } else { "certificate" };
-                told(section, wrong, &error);
-            }
+            Err(error) => told(section, &error),
         }
         if super::readable_by_all(key) {
             section.warn("key", format!("{} can be read by everybody", key.display()), "chmod 640 it");
@@ -61,16 +58,20 @@ fn look_into(section: &Section<'_>, files: &Files) {
     }
     let named: Vec<Anchors> = files.trust.iter().filter(|anchors| **anchors != Anchors::System).cloned().collect();
     if let Err(error) = files::anchors(&named) {
-        told(section, "trust", &error);
+        told(section, &error);
     }
 }
 
-fn told(section: &Section<'_>, key: &str, error: &FileError) {
-    let todo = match (key, error.why.as_str()) {
-        ("key", why) if why.starts_with("does not belong") => "name the key that this certificate was made for",
-        ("key", _) => "write the path of its private key, a PEM file that the user stox runs as can read",
-        ("certificate", _) => "write the path of a PEM file: stox's certificate, then those that signed it",
-        _ => "write \"system\", or the paths of PEM files with the certificates of authorities",
+fn told(section: &Section<'_>, error: &FileError) {
+    let (key, todo) = match error.role {
+        Role::Certificate => {
+            ("certificate", "write the path of a PEM file: stox's certificate, then those that signed it")
+        }
+        Role::Key if error.why.starts_with("does not belong") => {
+            ("key", "name the key that this certificate was made for")
+        }
+        Role::Key => ("key", "write the path of its private key, a PEM file that the user stox runs as can read"),
+        Role::Trust => ("trust", "write \"system\", or the paths of PEM files with the certificates of authorities"),
     };
     section.error(key, error.to_string(), todo);
 }

@@ -103,7 +103,7 @@ fn what_is_too_large_or_breaks_the_protocol_ends_it_with_a_reason() {
     assert!(!socket.is_open());
 
     let (mut socket, _) = pair();
-    socket.push(b"\xff\xff\xff\xff");
+    socket.push(b"\xff\x81\0\0\0\0x");
     assert!(matches!(socket.next(&mut Vec::new()), Some(Piece::Unreadable(None, _))));
     assert!(socket.next(&mut Vec::new()).is_none());
 }
