@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dns;
 mod identity;
 mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
