@@ -165,7 +165,6 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
 
     let admin = read::admin(&top.section("admin"));
     let message = read::message(&top.section("message"));
-    let dns = read::dns(&top.section("dns"));
     let limits = read::limits(&top.section("limits"));
     let log = read::log(&top.section("log"));
     Some(Config {
@@ -176,7 +175,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         admin,
         domains: domains.into_iter().map(|d| d.part).collect::<Option<_>>()?,
         message,
-        dns,
+        dns: read::dns(&top.section("dns")),
         limits,
         log,
         warnings: Vec::new(),
