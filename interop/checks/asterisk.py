@@ -1,5 +1,7 @@
 """Asterisk with trunks and telephones as its manual shows them, and nothing in it that knows stox."""
 
+import re
+
 from peers.asterisk import Asterisk
 from peers.baresip import Baresip
 from stage import Stage
@@ -17,21 +19,54 @@ sip = "asterisk.example"
 next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
 typing = true
 """
+BRANCH = """
+[sip]
+listen = ["udp:127.0.0.12:{port}", "tcp:127.0.0.12:{port}"]
+
+[[domain]]
+home = "sip"
+xmpp = "branch.example"
+sip = "asterisk.example"
+next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
+[[domain.credentials]]
+username = "branch"
+password = "pw-branch"
+[domain.register]
+aor = "sip:branch@asterisk.example"
+expires = "2m"
+"""
+ACCOUNT = """
+[sip]
+listen = ["udp:127.0.0.13:{port}", "tcp:127.0.0.13:{port}"]
+
+[[domain]]
+home = "sip"
+xmpp = "account.example"
+sip = "asterisk.example"
+next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
+[[domain.user]]
+jid = "juliet@xmpp.example"
+aor = "sip:1001@asterisk.example"
+password = "pw-1001"
+"""
 LINE = '<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;regint=600;mwi=no'
 
 
 class Office(Stage):
-    """Asterisk, telephone 1002 (baresip, registered with digest), and stox at the other end of a trunk."""
+    """Asterisk, telephone 1002 (baresip, registered with digest), and three instances of stox: at the end of a trunk that
+    is known by its address, at one that registers and proves itself, and as juliet's telephone 1001."""
 
     def __init__(self, world):
         super().__init__(world)
-        port, trunk, branch = self.place.ports(3)
-        self.asterisk = self.add(Asterisk(self.place, SIP=port, TRUNK=trunk, BRANCH=branch))
+        port, trunk, branch, account = self.place.ports(4)
+        self.asterisk = self.add(Asterisk(self.place, SIP=port, TRUNK=trunk))
         self.trunk = self.stox("stox-trunk", "asterisk.example", TRUNK, port=trunk, asterisk=port)
+        self.branch = self.stox("stox-branch", "branch.example", BRANCH, port=branch, asterisk=port)
+        self.account = self.stox("stox-account", "account.example", ACCOUNT, port=account, asterisk=port)
         sip, _, control, media, _ = self.place.ports(5)
         self.phone = self.add(Baresip(
             self.place, "baresip-1002", "1002", LINE.format(port), ports=(sip, control, media),
-            contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "nobody")}))
+            contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "branch-juliet", "1001")}))
 
 
 @check("asterisk-trunk-x2s", stage=Office)
@@ -89,3 +124,19 @@ async def _(s):
     """An extension that the dialplan does not have."""
     error = await s.juliet.error_for(s.juliet.write("77@asterisk.example", "Is anybody there?"))
     return f"juliet received: {error.error}: {quote(error.text)}"
+
+
+@check("asterisk-branch-x2s", stage=Office)
+async def _(s):
+    """Asterisk asks for a password, and gets it."""
+    await s.asterisk.trace(True)
+    try:
+        s.juliet.write("1002@branch.example", "Is it even so?")
+        got = await s.phone.mail.next(lambda one: one.method == "MESSAGE")
+        equal(got.text, "Is it even so?", "text")
+        users = re.findall(r'Authorization: Digest .*username="branch"', s.asterisk.said())
+        assert users, "Asterisk saw no password"
+    finally:
+        await s.asterisk.trace(False)
+    await s.juliet.errors.stays_empty(0.3)
+    return f"baresip 1002 received: {quote(got.text)}; Asterisk received: {quote(users[-1])}"

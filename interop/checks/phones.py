@@ -1,14 +1,21 @@
 """Phones that speak to stox without a server between, over connections."""
 
+from peers import certificates
 from peers.baresip import Baresip
-from peers.sipp import SippAnswers, SippPhones
+from peers.sipp import SippAnswers, SippCall, SippPhones
+from peers.websocket import WebSocketPhone
 from stage import Stage
 
 from . import check, equal, has, quote
 
 SIDES = """
 [sip]
-listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
+listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}", "tls:127.0.0.1:{tls}", "ws:127.0.0.1:{ws}", "wss:127.0.0.1:{wss}"]
+
+[sip.tls]
+certificate = "{certificates}/stox.crt"
+key = "{certificates}/stox.key"
+trust = ["{certificates}/ca.crt"]
 
 [[domain]]
 home = "sip"
@@ -26,19 +33,41 @@ home = "sip"
 xmpp = "sipp.example"
 sip = "sipp.example"
 next_hop = "sip:127.0.0.1:{sipp};transport=tcp"
+
+[[xmpp.component]]
+domain = "tls.example"
+server = "127.0.0.1:{component}"
+secret = "{secret}"
+
+[[domain]]
+home = "sip"
+xmpp = "tls.example"
+sip = "tls.example"
+next_hop = "sip:127.0.0.1:{baresip_tls};transport=tls"
 """
-LINE = '<sip:tybalt@phones.example;transport=tcp>;outbound="sip:127.0.0.1:{};transport=tcp";regint=0;mwi=no'
+LINE = '<sip:{user};transport={transport}>;outbound="sip:127.0.0.1:{port};transport={transport}";regint=0;mwi=no'
 
 
 class Street(Stage):
-    """Tybalt's baresip and SIPp, each at a TCP connection to stox."""
+    """Tybalt's baresip, Mercutio's, SIPp and SIP.js, each at a connection to stox: TCP, TLS, TCP, WebSocket."""
 
     def __init__(self, world):
         super().__init__(world)
-        self.port, sip, _, control, media, _ = self.place.ports(6)
-        self.sipp = self.place.ports()
-        self.bridge = self.stox("stox-phones", "phones.example", SIDES, port=self.port, baresip=sip, sipp=self.sipp)
-        self.phone = self.add(Baresip(self.place, "baresip-tcp", "tybalt", LINE.format(self.port), ports=(sip, control, media)))
+        made, place = certificates.make(self.place), self.place
+        self.port, self.tls, self.ws, self.wss, self.sipp = place.ports(5)
+        sip, _, control, media, _ = place.ports(5)
+        secure, secure_tls, secure_control, secure_media, _ = place.ports(5)
+        self.bridge = self.stox("stox-phones", "phones.example", SIDES, port=self.port, tls=self.tls, ws=self.ws, wss=self.wss,
+                                baresip=sip, baresip_tls=secure_tls, sipp=self.sipp, certificates=made)
+        self.phone = self.add(Baresip(
+            place, "baresip-tcp", "tybalt", LINE.format(user="tybalt@phones.example", port=self.port, transport="tcp"),
+            ports=(sip, control, media)))
+        self.secure = self.add(Baresip(
+            place, "baresip-tls", "mercutio", LINE.format(user="mercutio@tls.example", port=self.tls, transport="tls"),
+            ports=(secure, secure_control, secure_media), more=f"sip_certificate {made}/phone.pem\nsip_cafile {made}/ca.crt"))
+        self.browser = self.add(WebSocketPhone(place, "sip.js", f"ws://127.0.0.1:{self.ws}", "sip:rosaline@phones.example"))
+        self.browser_tls = self.add(WebSocketPhone(
+            place, "sip.js-tls", f"wss://127.0.0.1:{self.wss}", "sip:rosaline@phones.example", made / "ca.crt"))
 
 
 @check("phones-x2s-baresip-tcp", stage=Street)
@@ -89,3 +118,48 @@ async def _(s):
     equal(took, 200, "MESSAGEs that SIPp took")
     await s.juliet.errors.stays_empty(0.3)
     return f"SIPp received {took} MESSAGEs over TCP"
+
+
+@check("phones-x2s-baresip-tls", stage=Street)
+async def _(s):
+    s.juliet.write("mercutio@tls.example", "A plague o' both your houses! äöü 😀")
+    got = await s.secure.mail.next()
+    equal(got.text, "A plague o' both your houses! äöü 😀", "text")
+    has(got.get("via"), "SIP/2.0/TLS", "stox's Via")
+    return f"baresip received: {quote(got.text)}, Via: {got.get('via').partition(';')[0]}"
+
+
+@check("phones-s2x-baresip-tls", stage=Street)
+async def _(s):
+    answer = await s.secure.message("juliet", "No, 'tis not so deep as a well. äöü 😀")
+    equal(answer.status, 200, "baresip's answer")
+    has(answer.get("via"), "SIP/2.0/TLS", "its Via")
+    got = await s.juliet.mail.next()
+    equal(got.body, "No, 'tis not so deep as a well. äöü 😀", "text")
+    return f"juliet received: {quote(got.body)} from {got.sender}; baresip: {answer.answer}"
+
+
+def browser(scheme):
+    @check(f"phones-s2x-{scheme}", stage=Street)
+    async def _(s):
+        """A SIP stack of the kind that runs in browsers (RFC 7118)."""
+        phone = s.browser if scheme == "ws" else s.browser_tls
+        text = f"From a page of a book, by {scheme}. äöü 😀"
+        answer = await phone.message("sip:juliet@xmpp.example", text)
+        equal(answer["status"], 200, "SIP.js's answer")
+        got = await s.juliet.mail.next()
+        equal((got.body, got.sender), (text, "rosaline@phones.example"), "message")
+        via = phone.sent[-1].get("via")
+        has(via, f"SIP/2.0/{scheme.upper()}", "its Via")
+        return f"juliet received: {quote(got.body)}; SIP.js received: {answer['status']} {answer['reason']}, sent Via: {via.partition(';')[0]}"
+
+    @check(f"phones-s2x-{scheme}-refused", stage=Street)
+    async def _(s):
+        phone = s.browser if scheme == "ws" else s.browser_tls
+        answer = await phone.message("sip:nobody@xmpp.example", "Is anybody there?")
+        assert answer["status"] >= 400, f"SIP.js received {answer}"
+        return f"SIP.js received: {answer['status']} {answer['reason']}"
+
+
+browser("ws")
+browser("wss")

@@ -12,7 +12,8 @@ domain = "sip.example"
 server = "127.0.0.1:25348"
 secret = "benchsecret"
 [sip]
-listen = ["udp:127.0.0.1:25060", "tcp:127.0.0.1:25060"]
+listen = ["udp:127.0.0.1:25060", "tcp:127.0.0.1:25060"$([ $TRANSPORT = tls ] && echo ', "tls:127.0.0.1:25061"')]
+$([ $TRANSPORT = tls ] && printf '[sip.tls]\ncertificate = "tls/gateway.crt"\nkey = "tls/gateway.key"\ntrust = ["tls/ca.crt"]')
 [[domain]]
 home = "sip"
 xmpp = "sip.example"

@@ -4,16 +4,18 @@ import subprocess
 
 from .place import HERE
 
-#: name: (what it is for, authority, times)
+#: What each is for.
 KINDS = {
     "stox": "DNS:xmpp.example,DNS:secure.example,DNS:phones.example,URI:sip:xmpp.example,IP:127.0.0.1",
     "kamailio": "DNS:secure.example,URI:sip:secure.example,IP:127.0.0.1",
-    "phone": "DNS:phones.example,URI:sip:phones.example,IP:127.0.0.1",
+    "phone": "DNS:tls.example,URI:sip:tls.example,IP:127.0.0.1",
     "stranger": "DNS:stranger.example,URI:sip:stranger.example",
 }
+#: The names are not what is wrong with these.
+WANTED = "DNS:badtls.example,DNS:secure.example"
 BAD = {
-    "expired": (KINDS["kamailio"], "ca", "20240101000000Z", "20240201000000Z"),
-    "foreign": (KINDS["kamailio"], "elsewhere"),
+    "expired": (WANTED, "ca", "20240101000000Z", "20240201000000Z"),
+    "foreign": (WANTED, "elsewhere"),
 }
 
 

@@ -14,7 +14,6 @@ server:
   logfile: ""
   verbosity: 1
   log-queries: yes
-  log-replies: yes
   module-config: "iterator"
   local-zone: "." static
   local-data: ". 60 IN SOA ns.example. root.example. 1 3600 600 86400 {negative}"

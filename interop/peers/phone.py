@@ -124,7 +124,7 @@ class Phone(asyncio.DatagramProtocol):
     async def request(self, method, uri, body=b"", tcp=False, at=None, within=40, **more):
         """Sends any request to `at` (Kamailio's port unless told) and returns the final response.
         `more`: headers, to, sender, call, hops."""
-        branch, data = self._build(method, uri, body, "TCP" if tcp else "UDP", **more)
+        branch, data = self.build(method, uri, body, "TCP" if tcp else "UDP", **more)
         port = at or self.place.kamailio
         send = self._by_tcp if tcp else self._by_udp
         try:
@@ -137,7 +137,7 @@ class Phone(asyncio.DatagramProtocol):
 
     async def repeat(self, method, uri, body, times, at, **more):
         """Sends the same datagram again and again, half a second apart, and returns all that came back."""
-        branch, data = self._build(method, uri, body, **more)
+        branch, data = self.build(method, uri, body, **more)
         answers = self._open[branch] = asyncio.Queue()
         for _ in range(times):
             self.transport.sendto(data, (LOOPBACK, at))
@@ -145,7 +145,7 @@ class Phone(asyncio.DatagramProtocol):
         del self._open[branch]
         return [answers.get_nowait() for _ in range(answers.qsize())]
 
-    def _build(self, method, uri, body, transport="UDP", headers=(), to=None, sender=None, call=None, hops=70):
+    def build(self, method, uri, body, transport="UDP", headers=(), to=None, sender=None, call=None, hops=70):
         branch = "z9hG4bK" + secrets.token_hex(8)
         fields = [("Via", f"SIP/2.0/{transport} {self.host}:{self.port};branch={branch};rport"),
                   ("Max-Forwards", hops),

@@ -18,8 +18,9 @@ XMPP_USERS = ("juliet", "nurse", "paris")
 #: The household that the volume checks write to: many pairs, since one pair has one message pending (RFC 3428 section 8).
 MONTAGUES = tuple(f"montague{n}" for n in range(20))
 #: The domains that stox speaks for at Prosody, one for each of its instances.
-COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "cluster.example", "secure.example", "phones.example", "sipp.example",
-              "drops.example", "refuses.example", "mistaken.example", "badtls.example")
+COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "account.example", "cluster.example", "secure.example",
+              "mistaken.example", "badtls.example", "phones.example", "sipp.example", "tls.example", "drops.example",
+              "refuses.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 

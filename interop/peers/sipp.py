@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import re
 
 from .place import HERE, MONTAGUES
 from .program import Program
@@ -54,3 +55,27 @@ class SippAnswers(Program):
         """Waits for the last one; how many MESSAGEs came."""
         await asyncio.wait_for(self.process.wait(), within)
         return self.traffic.read_text(errors="replace").count("message received") if self.traffic.exists() else 0
+
+
+class SippCall(Program):
+    """One end of a call through stox: `scenario` is a file of `calls/`. Ends after `calls` calls."""
+
+    def __init__(self, place, scenario, port, transport, calls, to=None):
+        self.transport, self.port, self.to = transport, port, to
+        self.traffic = place.run / f"sipp-{scenario}-{transport}.messages"
+        super().__init__(f"sipp-{scenario}-{transport}", place, "sipp", *([f"127.0.0.1:{to}", "-r", 5] if to else []),
+                         "-i", "127.0.0.1", "-p", port, "-t", f"{transport[0]}1", "-s", "callee", "-m", calls, "-nostdin",
+                         "-sf", HERE / "calls" / f"{scenario}.xml", "-trace_msg", "-message_file", self.traffic)
+
+    async def start(self):
+        await super().start(*([self.port] if self.transport == "tcp" and not self.to else []))
+
+    async def finish(self, within):
+        """Waits for the last call; whether all went as the scenario says."""
+        return await asyncio.wait_for(self.process.wait(), within) == 0
+
+    def saw(self):
+        """The first lines of the messages that it received, without repetitions, in order."""
+        text = self.traffic.read_text(errors="replace") if self.traffic.exists() else ""
+        blocks = re.findall(r"message received \[\d+\] bytes ?:\s+(\S.*?)\r?\n", text)
+        return list(dict.fromkeys(block.removeprefix("SIP/2.0 ").removesuffix(" SIP/2.0") for block in blocks))

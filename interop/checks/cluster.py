@@ -1,0 +1,122 @@
+"""Next hops that are found in DNS (RFC 3263): two Kamailios behind one name, and names of every kind."""
+
+import asyncio
+import signal
+
+from ledger import Ledger
+from peers.names import Names
+from peers.phone import Phone
+from peers.proxy import Proxy
+from stage import Stage
+
+from . import check, equal, has, quote
+
+FRIARS = tuple(f"friar{n}" for n in range(10))
+ZONE = """
+cluster.example. 60 IN NAPTR 20 10 "s" "SIP+D2T" "" _sip._tcp.cluster.example.
+cluster.example. 60 IN NAPTR 30 10 "s" "SIP+D2U" "" _sip._udp.cluster.example.
+_sip._tcp.cluster.example. 60 IN SRV 10 0 {first} one.cluster.example.
+_sip._tcp.cluster.example. 60 IN SRV 20 0 {second} two.cluster.example.
+_sip._udp.cluster.example. 60 IN SRV 10 0 {first} one.cluster.example.
+_sip._udp.cluster.example. 60 IN SRV 20 0 {second} two.cluster.example.
+one.cluster.example. 60 IN A 127.0.0.1
+two.cluster.example. 60 IN A 127.0.0.1
+"""
+SIDES = """
+[sip]
+listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
+t1 = "100ms"
+
+[dns]
+servers = ["127.0.0.1:{dns}"]
+
+[[domain]]
+home = "sip"
+xmpp = "cluster.example"
+sip = "cluster.example"
+"""
+
+
+class Cluster(Stage):
+    """Two Kamailios for cluster.example, the second for when the first is not there, and one phone of ten friars,
+    registered at both."""
+
+    def __init__(self, world):
+        super().__init__(world)
+        port = self.place.ports()
+        self.first, self.second = (
+            self.add(Proxy(self.place, f"kamailio-{name}", "cluster.example", sip=self.place.ports(), stox=port))
+            for name in ("one", "two"))
+        self.names = self.add(Names(self.place, ZONE.format(first=self.first.sip, second=self.second.sip)))
+        self.bridge = self.stox("stox-cluster", "cluster.example", SIDES, port=port, dns=self.names.port)
+        self.phone = Phone(self.place, "friar", accounts=FRIARS)
+
+    async def start(self):
+        await super().start()
+        await self.phone.open()
+        for one in (self.first, self.second):
+            await self.phone.register(at=one.sip, domain="cluster.example")
+
+    async def stop(self):
+        self.phone.close()
+        await super().stop()
+
+    def fresh(self):
+        self.phone.mail.clear()
+
+    def by(self, message):
+        """Which of the two passed it on."""
+        port = message.source[1]
+        return {self.first.sip: "one", self.second.sip: "two"}.get(port, port)
+
+
+@check("cluster-x2s-srv", stage=Cluster)
+async def _(s):
+    """NAPTR, SRV, A: to the server with the better priority."""
+    s.juliet.write("friar0@cluster.example", "Holy Franciscan friar! Brother, ho!")
+    got = await s.phone.mail.next()
+    equal(s.by(got), "one", "the server that passed it on")
+    asked = s.names.asked("cluster.example")
+    has(" ".join(asked), "_sip._tcp.cluster.example. SRV", "the questions to unbound")
+    return f"phone received {quote(got.text)} by way of server {s.by(got)}; unbound was asked: {', '.join(asked)}"
+
+
+@check("cluster-x2s-failover", 60, stage=Cluster)
+async def _(s):
+    """The first server is killed while messages flow: none is lost, none comes twice. What was on its way through that
+    server in that moment may have arrived: it is not sent again, and its sender is told so."""
+    ledger, ways = Ledger(unsure_at_most=2), {"one": 0, "two": 0}
+    for n in range(300):
+        if n == 100:
+            await s.first.stop(signal.SIGKILL)
+        s.juliet.write(f"{FRIARS[n % 10]}@cluster.example", f"failover {n}", id=f"failover-{n}")
+        ledger.sent.add(n)
+        await asyncio.sleep(0.02)
+    await s.bridge.until(lambda: len(s.phone.mail.kept) + len(s.juliet.errors.kept) >= 300, "an outcome for each message", 20)
+    await asyncio.sleep(1)
+    for got in s.phone.mail.kept:
+        ledger.delivered[int(got.text.split()[1])] += 1
+        ways[s.by(got)] += 1
+    for error in s.juliet.errors.kept:
+        ledger.refuse(int(error.id.removeprefix("failover-")), f"{error.error}: {error.text}")
+    unsure = sum(times for reason, times in ledger.reasons.items() if "may have arrived" in reason)
+    assert len(ledger.refused) == unsure <= 2, f"refused ({dict(ledger.reasons)})"
+    assert ways["one"] >= 90 and ways["two"] >= 190, f"ways {ways}"
+    return f"phone: {ledger.close()}; {ways['one']} by server one, after its end {ways['two']} by server two"
+
+
+@check("cluster-x2s-back", 60, stage=Cluster)
+async def _(s):
+    """Back again, the first server is used again once its rest is over."""
+    if not s.first.running:
+        await s.first.start()
+        await s.phone.register(at=s.first.sip, domain="cluster.example")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for n in range(100):
+        s.juliet.write("friar0@cluster.example", f"Are you back? {n}")
+        got = await s.phone.mail.next()
+        if s.by(got) == "one":
+            return f"phone received {quote(got.text)} by way of server one, {loop.time() - began:.1f} s after its return"
+        await asyncio.sleep(0.5)
+    raise AssertionError("server one is still avoided")
