@@ -79,6 +79,23 @@ enum Refused {
     Unknown,
 }
 
+/// What P-Asserted-Identity says.
+enum Asserted {
+    Nobody,
+    Somebody(NameAddr),
+    /// Two SIP URIs, or two numbers: one of them may be the user's own, which the proxy has let through.
+    Unclear,
+}
+
+impl Asserted {
+    fn somebody(self) -> Option<NameAddr> {
+        match self {
+            Self::Somebody(identity) => Some(identity),
+            Self::Nobody | Self::Unclear => None,
+        }
+    }
+}
+
 impl Gateway {
     /// The names that the other end of `flow` has proven.
     pub(super) fn names_of(&self, flow: &Flow) -> Option<Arc<[String]>> {
@@ -114,7 +131,7 @@ impl Gateway {
 
     /// Whether the peer has anything left of its rate. What repeats a request that was taken is none of the excess.
     fn is_within_rate(&mut self, request: &Request, source: &Source<'_>, flow: Flow, now: Now) -> bool {
-        let asserted = self.asserted(request);
+        let asserted = self.asserted(request).somebody();
         let from = request.headers.from().ok();
         let domain = from.as_ref().map(|from| self.domain_of(&from.uri)).unwrap_or_default();
         let asserted_domain = asserted.as_ref().map(|asserted| self.domain_of(&asserted.uri));
@@ -170,15 +187,17 @@ impl Gateway {
         let names = self.names_of(flow);
         let source = Source { account, ..Source::of(flow, names.as_deref().unwrap_or_default()) };
         let asserted = self.asserted(request);
+        let is_unclear = matches!(asserted, Asserted::Unclear);
+        let asserted = asserted.somebody();
         let asserted_domain = asserted.as_ref().map(|asserted| self.domain_of(&asserted.uri));
         let from = request.headers.from().map(|from| self.domain_of(&from.uri)).unwrap_or_default();
         let trust = &self.settings.trust;
         let refused = match trust.judge(&source, Claim { from: &from, asserted: asserted_domain.as_deref() }) {
             Verdict::Believed(id) => {
-                let peer = trust.peer(id);
-                let believed = asserted.filter(|_| peer.is_some_and(|peer| peer.asserted_identity));
-                let refused = peer.is_some_and(|peer| !peer.accepts(&request.method)).then_some(Refused::Method);
-                return (believed, refused);
+                let Some(peer) = trust.peer(id) else { return (None, Some(Refused::Unknown)) };
+                let is_unclear = (peer.asserted_identity && is_unclear).then_some(Refused::Domain);
+                let refused = if peer.accepts(&request.method) { is_unclear } else { Some(Refused::Method) };
+                return (asserted.filter(|_| peer.asserted_identity), refused);
             }
             // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
             Verdict::Forbidden if request.method != Method::Message => {
@@ -192,20 +211,25 @@ impl Gateway {
     }
 
     /// P-Asserted-Identity, if anybody is believed one: of the two that there may be, the SIP URI (RFC 3325 section 9.1).
-    fn asserted(&self, request: &Request) -> Option<NameAddr> {
+    fn asserted(&self, request: &Request) -> Asserted {
         if !self.entrance.believes_asserted {
-            return None;
+            return Asserted::Nobody;
         }
-        let mut number = None;
-        for PAssertedIdentity(identity) in request.headers.each::<PAssertedIdentity>().filter_map(Result::ok) {
-            match identity.uri.scheme() {
-                Scheme::Sip | Scheme::Sips => return Some(identity),
-                // A number that is nobody's says nothing.
-                Scheme::Tel if !self.domain_of(&identity.uri).is_empty() => number = number.or(Some(identity)),
-                Scheme::Tel | Scheme::Im | Scheme::Pres | Scheme::Other => {}
+        let (mut sip, mut number) = (None, None);
+        for identity in request.headers.each::<PAssertedIdentity>() {
+            let Ok(PAssertedIdentity(identity)) = identity else { return Asserted::Unclear };
+            let place = match identity.uri.scheme() {
+                Scheme::Sip | Scheme::Sips => &mut sip,
+                Scheme::Tel => &mut number,
+                Scheme::Im | Scheme::Pres | Scheme::Other => return Asserted::Unclear,
+            };
+            if place.replace(identity).is_some() {
+                return Asserted::Unclear;
             }
         }
-        number
+        // A number that is nobody's says nothing.
+        let number = number.filter(|number| !self.domain_of(&number.uri).is_empty());
+        sip.or(number).map_or(Asserted::Nobody, Asserted::Somebody)
     }
 
     /// The SIP domain that a URI names: its host, lower case, brackets and port aside; for a `tel` URI the host of the

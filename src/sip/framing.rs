@@ -167,15 +167,20 @@ fn body_length(head: &[u8]) -> Result<usize, Problem> {
         if !matches!(line.first(), Some(b'c' | b'C' | b'l' | b'L')) {
             continue;
         }
-        // Folds belong to the value, which then is no number unless they stand around it.
+        // Folds belong to the header, and one of Content-Length has none: some readers would miss what it folds.
+        let mut folded = false;
         while matches!(rest.first(), Some(b' ' | b'\t')) {
             let more = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             line = &head[head.len() - rest.len() - line.len() - 1..head.len() - rest.len() + more];
             rest = rest.get(more + 1..).unwrap_or_default();
+            folded = true;
         }
         if let Some(colon) = memchr::memchr(b':', line)
             && Name::parse(lex::trim_end(&line[..colon])) == Some(Name::CONTENT_LENGTH)
         {
+            if folded {
+                return Err(Problem::ContentLength);
+            }
             values.push(lex::trim(&line[colon + 1..]));
         }
     }

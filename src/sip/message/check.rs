@@ -1,6 +1,7 @@
 //! What is looked at before anybody acts on a message (RFC 3261 section 8.2; RFC 4475 says what for).
 
-use super::header::{CSeq, Contact, From, MaxForwards, RecordRoute, Route, To, Via};
+use super::header::{CSeq, Contact, From, MaxForwards, Params, RecordRoute, Route, To, Via};
+use super::name::NameSet;
 use super::{BadHeader, Header, Headers, Method, Name, Request, Response, Status};
 use crate::sip::uri::Scheme;
 use std::borrow::Cow;
@@ -29,14 +30,42 @@ pub struct Refusal {
     pub headers: Vec<(Name<'static>, String)>,
 }
 
-/// Headers of which a second one makes two readers see two messages.
-const SINGLE: [Name<'static>; 7] =
-    [Name::CALL_ID, Name::CSEQ, Name::FROM, Name::TO, Name::MAX_FORWARDS, Name::CONTENT_TYPE, Name::EXPIRES];
+/// Headers that are no lists (RFC 3261 section 20): a second one makes two readers see two messages.
+const SINGLE: NameSet = NameSet::of(&[
+    Name::CALL_ID,
+    Name::CSEQ,
+    Name::FROM,
+    Name::TO,
+    Name::MAX_FORWARDS,
+    Name::MAX_BREADTH,
+    Name::CONTENT_TYPE,
+    Name::CONTENT_LENGTH,
+    Name::CONTENT_DISPOSITION,
+    Name::EXPIRES,
+    Name::MIN_EXPIRES,
+    Name::DATE,
+    Name::SUBJECT,
+    Name::PRIORITY,
+    Name::ORGANIZATION,
+    Name::MIME_VERSION,
+    Name::TIMESTAMP,
+    Name::USER_AGENT,
+    Name::REPLY_TO,
+    Name::REFER_TO,
+    Name::REFERRED_BY,
+    Name::REPLACES,
+    Name::EVENT,
+    Name::SUBSCRIPTION_STATE,
+    Name::SIP_ETAG,
+    Name::SIP_IF_MATCH,
+    Name::SESSION_EXPIRES,
+    Name::MIN_SE,
+]);
 
 /// Whether `request` can be served at all; if so, its essential headers.
 ///
 /// In this order: headers that must be single are (RFC 4475 section 3.3.8); Via, From, To, Call-ID and CSeq are there
-/// and well-formed, and CSeq repeats the method (3.1.2.17); Max-Forwards, Contact, Route and Record-Route are well-formed if
+/// and well-formed, without a parameter that is there twice, and CSeq repeats the method (3.1.2.17); Max-Forwards, Contact, Route and Record-Route are well-formed if
 /// there are any; the Request-URI has a scheme we know (416) and carries no headers (3.1.2.11).
 pub fn check(request: &Request) -> Result<Essentials, Refusal> {
     let essentials = essentials(&request.headers).map_err(Refusal::malformed)?;
@@ -123,16 +152,24 @@ impl Refusal {
 }
 
 fn essentials(headers: &Headers) -> Result<Essentials, BadHeader> {
-    if let Some(name) = SINGLE.into_iter().find(|name| headers.all(*name).nth(1).is_some()) {
+    if let Some(name) = headers.twice(SINGLE) {
         return Err(BadHeader(name));
     }
-    let mut vias = headers.each::<Via>();
+    let mut vias = headers.each::<Via>().map(|via| via.and_then(|via| unambiguous(via, |via| &via.params)));
     let via = vias.next().ok_or(BadHeader(Name::VIA))??;
     for other in vias {
         other?;
     }
     headers.call_id().ok_or(BadHeader(Name::CALL_ID))?;
-    Ok(Essentials { via, from: headers.from()?, to: headers.to()?, cseq: headers.cseq()? })
+    let from = unambiguous(headers.from()?, |from| &from.0.params)?;
+    let to = unambiguous(headers.to()?, |to| &to.0.params)?;
+    Ok(Essentials { via, from, to, cseq: headers.cseq()? })
+}
+
+/// RFC 3261 section 7.3.1: no parameter is there twice. Of two tags or branches one reader takes the first and another
+/// the last, and they see two dialogs or transactions.
+fn unambiguous<H: Header>(header: H, params: impl Fn(&H) -> &Params) -> Result<H, BadHeader> {
+    if params(&header).are_unique() { Ok(header) } else { Err(BadHeader(H::NAME)) }
 }
 
 fn check_all<H: Header>(headers: &Headers) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 //! The headers of a message, in order and as spelled; typed only where somebody asks.
 
 use super::header::{self, BadHeader, Header};
+use super::name::NameSet;
 use super::{Name, lex};
 use std::borrow::Cow;
 use std::fmt;
@@ -67,6 +68,13 @@ impl Headers {
     #[must_use]
     pub fn count<'n>(&self, name: impl Into<Name<'n>>) -> usize {
         self.all(name).count()
+    }
+
+    /// The first name of `single` that a second line is called, too.
+    pub(super) fn twice(&self, single: NameSet) -> Option<Name<'static>> {
+        let mut left = single;
+        let known = self.lines.iter().filter_map(|line| line.known).filter(|known| single.has(*known));
+        known.into_iter().find(|known| !left.take(*known)).map(Name::Known)
     }
 
     /// Whether there is a line called `name`.

@@ -39,6 +39,38 @@ macro_rules! names {
 /// Not an index of the table.
 const OTHER: u8 = u8::MAX;
 
+/// Some of the names of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NameSet(u128);
+
+impl NameSet {
+    /// Those of `names` that are in the table.
+    pub(super) const fn of(names: &[Name<'static>]) -> Self {
+        assert!(LONG.len() <= u128::BITS as usize, "each name of the table has its bit");
+        let (mut bits, mut at) = (0, 0);
+        while at < names.len() {
+            if let Name::Known(known) = names[at] {
+                bits |= 1 << known.0;
+            }
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// Takes `known` out; whether it was in.
+    pub(super) fn take(&mut self, known: Known) -> bool {
+        let bit = 1 << known.0;
+        let was_in = self.0 & bit != 0;
+        self.0 &= !bit;
+        was_in
+    }
+
+    /// Whether it has `known`.
+    pub(super) fn has(self, known: Known) -> bool {
+        self.0 & (1 << known.0) != 0
+    }
+}
+
 names! {
     VIA = "Via" b'v';
     FROM = "From" b'f';

@@ -2,8 +2,8 @@
 //!
 //! Strict where leniency would let one peer see two headers where another sees one, or see a message end elsewhere: a
 //! NUL that no quoted string escapes, a CR or LF that does not end a line, a missing blank line, Content-Lengths that
-//! differ, are no number or promise more than came. Lenient where nothing can be misread: blank lines in front of a
-//! message, `sip/2.0`, two equal Content-Lengths, a reason phrase that is missing or not UTF-8, and a message that ends
+//! are two, folded, no number or promise more than came. Lenient where nothing can be misread: blank lines in front of a
+//! message, `sip/2.0`, a reason phrase that is missing or not UTF-8, and a message that ends
 //! *all* its lines in LF.
 //!
 //! What cannot be read gives a [`ParseError`], which knows the status that the RFCs want for it and brings the answer
@@ -199,6 +199,10 @@ fn read_header(headers: &mut Headers, section: &[u8], start: usize) -> Result<()
         name_end -= 1;
     }
     let name = Name::parse(&line[..name_end]).ok_or(Problem::HeaderLine)?;
+    // A length that stands in the next line is one that some readers miss.
+    if name == Name::CONTENT_LENGTH && memchr::memchr(b'\r', line).is_some() {
+        return Err(Problem::ContentLength);
+    }
     if line.len() > MAX_HEADER || headers.len() == MAX_HEADERS {
         return Err(Problem::TooLarge);
     }
@@ -206,13 +210,14 @@ fn read_header(headers: &mut Headers, section: &[u8], start: usize) -> Result<()
     Ok(())
 }
 
-/// The length that all Content-Length values agree on.
+/// The length that the one Content-Length gives. A second is refused even if it is equal: who has two has a message that
+/// somebody else has put together.
 pub(crate) fn content_length<'v>(values: impl Iterator<Item = &'v [u8]>) -> Result<Option<usize>, Problem> {
     let mut found = None;
     for value in values {
         let length =
             lex::number(value).and_then(|length| usize::try_from(length).ok()).ok_or(Problem::ContentLength)?;
-        if found.is_some_and(|other| other != length) {
+        if found.is_some() {
             return Err(Problem::ContentLength);
         }
         found = Some(length);

@@ -52,6 +52,62 @@ fn headers_that_identify_must_be_single_even_if_equal() {
 }
 
 #[test]
+fn a_second_line_of_what_is_no_list_is_refused_in_any_spelling() {
+    for (one, two) in [
+        ("Content-Type: text/plain", "c: text/html"),
+        ("Subject: a", "s: a"),
+        ("Date: Sat, 13 Nov 2010 23:29:00 GMT", "date: Sat, 13 Nov 2010 23:29:00 GMT"),
+        ("Expires: 1", "EXPIRES: 2"),
+        ("Event: presence", "o: message-summary"),
+        ("Refer-To: <sip:a@b>", "r: <sip:c@d>"),
+        ("Max-Breadth: 60", "Max-Breadth: 1"),
+        ("User-Agent: a", "User-Agent: b"),
+        ("Content-Disposition: render", "Content-Disposition: session"),
+    ] {
+        let twice = GOOD.replace("Content-Length", &format!("{one}\r\n{two}\r\nContent-Length"));
+        assert_eq!(refused(&twice).0, 400, "{one} / {two}");
+        assert!(check(&request(&twice.replace(&format!("{two}\r\n"), ""))).is_ok(), "{one}");
+    }
+    let lists = "Accept: a/b\r\nAccept: c/d\r\nRoute: <sip:a;lr>\r\nRoute: <sip:b;lr>\r\nX-Any: 1\r\nX-Any: 2\r\nVia: SIP/2.0/UDP b\r\n";
+    assert!(check(&request(&GOOD.replace("Content-Length", &format!("{lists}Content-Length")))).is_ok());
+}
+
+#[test]
+fn a_parameter_that_is_there_twice_is_refused() {
+    for (good, bad) in [
+        ("tag=49583", "tag=49583;tag=2"),
+        ("tag=49583", "tag=49583;TAG=49583"),
+        ("<sip:romeo@example.net>\r\nC", "<sip:romeo@example.net>;tag=1;tag=2\r\nC"),
+        ("branch=z9hG4bKna998sk", "branch=z9hG4bKna998sk;branch=z9hG4bKother"),
+        ("branch=z9hG4bKna998sk", "branch=z9hG4bKna998sk;received=192.0.2.1;received=192.0.2.2"),
+        ("branch=z9hG4bKna998sk", "branch=z9hG4bKna998sk, SIP/2.0/UDP b;branch=x;branch=y"),
+        ("tag=49583", "tag=49583, <sip:nurse@example.com>;tag=2"),
+    ] {
+        assert_eq!(refused(&GOOD.replace(good, bad)).0, 400, "{bad}");
+    }
+    let many: String = (0..40).map(|number| format!(";p{number}")).collect();
+    assert_eq!(refused(&GOOD.replace("tag=49583", &format!("tag=49583{many}"))).0, 400);
+    assert!(check(&request(&GOOD.replace("tag=49583", "tag=49583;a;b;c=tag"))).is_ok());
+}
+
+#[test]
+fn what_two_readers_would_read_differently_is_refused() {
+    for (good, bad) in [
+        ("CSeq: 1 MESSAGE", "CSeq: 1 OPTIONS"),
+        ("CSeq: 1 MESSAGE", "CSeq: 1 MESSAGE OPTIONS"),
+        ("CSeq: 1 MESSAGE", "CSeq: 1\r\n OPTIONS"),
+        ("SIP/2.0/UDP a.example.com", "SIP/2.0/UDP a.exam\u{1}ple.com"),
+        ("SIP/2.0/UDP a.example.com", "SIP/2.0/UDP a.example.com\u{7f}"),
+        ("SIP/2.0/UDP a.example.com", "SIP/2.0/UDP a.example.com b.example.com"),
+        ("<sip:juliet@example.com>;tag", "<sip:juliet@example.com> <sip:nurse@example.com>;tag"),
+        ("<sip:juliet@example.com>;tag", "<sip:jul\u{b}iet@example.com>;tag"),
+        ("Call-ID: asd88asd77a", "Call-ID: asd88asd77a, other"),
+    ] {
+        assert_eq!(refused(&GOOD.replace(good, bad)).0, 400, "{bad:?}");
+    }
+}
+
+#[test]
 fn malformed_values_are_named() {
     for (good, bad, name) in [
         ("z9hG4bKna998sk", "z9hG4bKna998sk, ;;", "Via"),

@@ -3,6 +3,9 @@
 use crate::sip::message::lex;
 use std::borrow::Cow;
 
+/// Parameters of one header that are compared with each other: several times what any specification adds up to.
+const MOST: usize = 32;
+
 /// The parameters behind a header's value (`generic-param`, RFC 3261 section 25.1), in order and as spelled. Empty
 /// ones (`;;`) are passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,20 @@ impl Params {
                 None => (part, None),
             }
         })
+    }
+
+    /// Whether no name is there twice. More than [`MOST`] are not looked through: nobody has so many for a good reason.
+    #[must_use]
+    pub fn are_unique(&self) -> bool {
+        let mut seen: [&str; MOST] = [""; MOST];
+        for (count, (name, _)) in self.iter().enumerate() {
+            let Some((free, before)) = seen.get_mut(..=count).and_then(<[&str]>::split_last_mut) else { return false };
+            if before.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                return false;
+            }
+            *free = name;
+        }
+        true
     }
 
     /// Whether there is one called `name`.
