@@ -107,7 +107,14 @@ fn check(config: &Config, file: &Path) -> ExitCode {
     for warning in &config.warnings {
         println!("{warning}");
     }
-    let domains: Vec<_> = config.domains.iter().map(|d| d.mapping.name()).collect();
+    let domains: Vec<_> = config
+        .domains
+        .iter()
+        .map(|domain| match domain.peer {
+            Some(peer) => format!("{} ({})", domain.mapping.name(), peer.name),
+            None => domain.mapping.name(),
+        })
+        .collect();
     let sockets: Vec<_> = config.sip.listen.iter().map(ToString::to_string).collect();
     println!("{}: OK: {}; listening on {}", file.display(), domains.join(", "), sockets.join(", "));
     ExitCode::SUCCESS
@@ -136,6 +143,12 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
         }
         for step in &explanation.steps {
             println!("  {}: {}", step.what, step.result);
+        }
+        let domain = config.domains.iter().find(|domain| Some(&domain.mapping.xmpp) == explanation.domain.as_ref());
+        if let Some(peer) = domain.and_then(|domain| domain.peer) {
+            for claim in &peer.claims {
+                println!("  peer {}: {claim} [{}]", peer.name, claim.source);
+            }
         }
     }
     code

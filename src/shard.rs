@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::gateway::stats::Sample;
-use crate::gateway::{Gateway, Input, Output};
+use crate::gateway::{Condition, Gateway, Input, Output};
 use crate::net::{Batch, Clock, Net};
 
 /// Inputs taken into one step: a fraction of a millisecond of work, so that no answer waits long for the end of its step.
@@ -30,8 +30,17 @@ const TICK: Duration = Duration::from_millis(10);
 /// its senders.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// Where the metrics page finds the gateway's counters.
-pub type Published = Arc<Mutex<Vec<Sample>>>;
+/// Where the admin page finds what the gateway knows.
+pub type Published = Arc<Mutex<Told>>;
+
+/// What the gateway tells operators.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Its counters and levels.
+    pub samples: Vec<Sample>,
+    /// How the SIP servers are doing.
+    pub conditions: Vec<Condition>,
+}
 
 /// One gateway with its queue and its sockets.
 pub struct Shard {
@@ -135,7 +144,8 @@ impl Shard {
 
     fn publish(&self) {
         if let Ok(mut published) = self.published.lock() {
-            *published = self.gateway.samples();
+            let conditions = self.gateway.conditions(self.clock.now().mono);
+            *published = Told { samples: self.gateway.samples(), conditions };
         }
     }
 }

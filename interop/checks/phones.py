@@ -33,6 +33,7 @@ home = "sip"
 xmpp = "sipp.example"
 sip = "sipp.example"
 next_hop = "sip:127.0.0.1:{sipp};transport=tcp"
+options_every = "off"
 
 [[xmpp.component]]
 domain = "tls.example"

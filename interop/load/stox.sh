@@ -19,6 +19,7 @@ home = "sip"
 xmpp = "sip.example"
 sip = "sip.example"
 next_hop = "sip:127.0.0.1:25070;transport=$TRANSPORT"
+options_every = "off"
 [[domain]]
 home = "xmpp"
 xmpp = "xmpp.example"

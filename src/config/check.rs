@@ -104,20 +104,22 @@ fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Compo
 }
 
 fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
-    const PEER_KEYS: [&str; 11] = [
+    const PEER_KEYS: &[&str] = &[
         "next_hop",
         "tls_name",
         "source",
+        "peer",
         "max_message",
+        "max_body",
+        "options_every",
         "large",
         "pager_as_chat",
-        "gruu",
         "anonymous",
         "credentials",
         "register",
         "user",
     ];
-    for key in PEER_KEYS.into_iter().filter(|key| section.has(key)) {
+    for key in PEER_KEYS.iter().filter(|key| section.has(key)) {
         let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";
         section.warn(key, "means nothing with home = \"xmpp\"", todo);
     }

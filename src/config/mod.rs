@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::mapping::preset::Preset;
 use crate::mapping::{DomainMapping, Home};
 use crate::sip::auth::Account;
 use crate::tls;
@@ -298,11 +299,19 @@ pub struct Domain {
     pub register: Option<Register>,
     /// XMPP users with accounts of their own there.
     pub users: Vec<User>,
+    /// The longest text, bytes; a longer one is refused. `usize::MAX`: the peer passes on any.
+    pub max_body: usize,
+    /// How often the next hop is asked whether it is there; `None`: never.
+    pub options_every: Option<Duration>,
+    /// The product whose habits are the defaults.
+    pub peer: Option<&'static Preset>,
 }
 
 impl Domain {
     /// The default of `max_message`, bytes: RFC 3261 section 18.1.1.
     pub const MAX_MESSAGE: usize = 1_300;
+    /// The default of `options_every`.
+    pub const OPTIONS_EVERY: Duration = Duration::from_secs(60);
 
     /// Where its requests go: the next hop, or else the host and port of its SIP URIs.
     pub fn target(&self) -> NextHop {

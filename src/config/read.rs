@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::section::Section;
 use super::value::{self, Bad, Cidr, HostPort, Listen, NextHop};
 use super::{Admin, Component, Domain, Large, Limits, Log, LogFormat, Message, Secret, Sip, UnknownSource};
-use crate::mapping::{DomainMapping, Home, RegexRule, UriForm, UserRule};
+use crate::mapping::preset::{self, Preset};
+use crate::mapping::{DomainMapping, Home, RegexRule, Typing, UriForm, UserRule};
 use crate::model::Address;
 use crate::xmpp::escape::unescape_local;
 use crate::xmpp::jid::Jid;
@@ -193,16 +194,20 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
     let sip = section.parsed("sip", HostPort::read);
     let (rules, tables): (Vec<_>, Vec<_>) =
         section.sections("rule").into_iter().filter_map(|table| Some((rule(&table)?, table))).unzip();
+    let preset = peer_named(&section);
+    let switch = |key, default| section.boolean(key, preset.and_then(|peer| peer.boolean(key)).unwrap_or(default));
+    let bytes =
+        |key, range, default| section.number(key, range, preset.and_then(|peer| peer.number(key)).unwrap_or(default));
     let part = |home, xmpp: &str, sip: HostPort| Domain {
         mapping: DomainMapping {
             rules,
             form: section.choice("uri", &[("sip", UriForm::Sip), ("im", UriForm::Im)]).unwrap_or_default(),
-            pager_as_chat: section.boolean("pager_as_chat", false),
-            call_id_as_thread: section.boolean("call_id_as_thread", true),
+            pager_as_chat: switch("pager_as_chat", false),
+            call_id_as_thread: switch("call_id_as_thread", true),
             gruu: section.boolean("gruu", true),
-            typing: section.boolean("typing", false),
+            typing: typing(&section, preset),
             xhtml_im: section.boolean("xhtml_im", false),
-            global_failures: section.boolean("global_failures", true),
+            global_failures: switch("global_failures", true),
             anonymous: section.parsed("anonymous", bare_jid),
             numbers: numbers::numbers(&section.section("numbers")),
             ..DomainMapping::new(home, xmpp, &sip.host, sip.port)
@@ -210,7 +215,10 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         next_hop: section.parsed("next_hop", NextHop::read),
         tls_name: section.parsed("tls_name", |text| HostPort::read(text).map(|name| name.host)),
         source: section.list("source", Cidr::read),
-        max_message: section.number("max_message", 500..=65_000, Domain::MAX_MESSAGE),
+        max_message: bytes("max_message", 500..=65_000, Domain::MAX_MESSAGE),
+        max_body: bytes("max_body", 100..=16 << 20, usize::MAX),
+        options_every: options_every(&section),
+        peer: preset,
         large: section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp),
         credentials: section.sections("credentials").iter().filter_map(accounts::credentials).collect(),
         register: accounts::register(&section.section("register")),
@@ -221,6 +229,35 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
     let stand_in = || HostPort { host: "stand-in.invalid".to_owned(), port: None };
     let read = part(home.unwrap_or(Home::Sip), xmpp.as_deref().unwrap_or(""), sip.unwrap_or_else(stand_in));
     Read { domain: xmpp, part: complete.then_some(read), rules: tables, section }
+}
+
+/// Without a word of the file or of the preset: to those who have shown that they take typing states.
+fn typing(section: &Section<'_>, preset: Option<&Preset>) -> Typing {
+    let known = preset.and_then(|peer| peer.boolean("typing"));
+    match (section.has("typing").then(|| section.boolean("typing", false))).or(known) {
+        None => Typing::Shown,
+        Some(true) => Typing::Always,
+        Some(false) => Typing::Never,
+    }
+}
+
+/// The preset that `peer` names.
+fn peer_named(section: &Section<'_>) -> Option<&'static Preset> {
+    section.parsed("peer", |name| {
+        let known = preset::names().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        preset::find(name).ok_or_else(|| Bad {
+            what: "is no product that is known".to_owned(),
+            todo: format!("write one of {known}, or remove it: everything works without"),
+        })
+    })
+}
+
+/// A duration, or "off".
+fn options_every(section: &Section<'_>) -> Option<Duration> {
+    if section.string("options_every") == Some("off") {
+        return None;
+    }
+    Some(section.duration("options_every", SECOND..=24 * HOUR, Domain::OPTIONS_EVERY))
 }
 
 /// `[[domain.rule]]`.

@@ -28,9 +28,12 @@ pub(super) type RouteId = usize;
 
 /// What a request of ours is for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are letters, and a box would be one allocation for each")]
 pub(super) enum Purpose {
     /// A message of an XMPP user.
     Letter(to_sip::Pending),
+    /// The question whether a next hop is there.
+    Health(RouteId),
 }
 
 /// How an errand ended.
@@ -273,6 +276,7 @@ impl Gateway {
     fn on_end(&mut self, purpose: Purpose, end: End, now: Now) {
         match purpose {
             Purpose::Letter(letter) => self.on_letter_end(letter, end, now),
+            Purpose::Health(route) => self.on_health_end(route, end, now),
         }
     }
 
@@ -304,6 +308,7 @@ impl std::fmt::Display for Purpose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Letter(letter) => write!(f, "{letter}"),
+            Self::Health(route) => write!(f, "health of {route}"),
         }
     }
 }

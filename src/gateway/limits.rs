@@ -53,5 +53,9 @@ pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);
 /// How long a repeated stanza is recognised: as long as a resumption usually takes to be offered (XEP-0198 section 5).
 pub(super) const REPEATED: Duration = Duration::from_secs(120);
 
-/// How long a phone that answered a typing state with 415 gets none (RFC 3994 section 4); by then it may be another phone.
-pub(super) const NO_TYPING: Duration = Duration::from_secs(3_600);
+/// How long what a phone or next hop said it can do is believed (RFC 3994 section 4 for those that refuse typing states);
+/// by then it may be another phone.
+pub(super) const KNOWN_FOR: Duration = Duration::from_secs(3_600);
+
+/// SIP users of whom something was learned, at most: about 4 MiB. Beyond it the oldest are forgotten early.
+pub(super) const USERS_KNOWN: usize = 65_536;

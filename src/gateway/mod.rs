@@ -17,6 +17,8 @@
 //! | `directions` | where next hops are, and who waits to know |
 //! | `errand` | the way of a request of ours: where to, how large, how it ended |
 //! | `authorize` | credentials for it |
+//! | `capable` | what phones and next hops take, learned from their answers |
+//! | `alive` | whether the next hops are there |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
@@ -25,7 +27,9 @@
 //! | `rate` | how much is let through |
 //! | `refused` | one line in the log for each source that is refused |
 
+mod alive;
 mod authorize;
+mod capable;
 mod confirm;
 mod directions;
 mod entrance;
@@ -52,6 +56,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use alive::Condition;
 pub use input::{Input, Link, LookupId, Output};
 pub use settings::{Route, Settings, Size};
 
@@ -62,6 +67,7 @@ use crate::sip::message::{Response, Status};
 use crate::time::{Now, Timers};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Iq, Stanza};
+use capable::Capable;
 use confirm::{Confirmations, RelayId};
 use directions::Directions;
 use held::Held;
@@ -96,7 +102,8 @@ pub struct Gateway {
     errands: HashMap<ClientId, errand::Out>,
     directions: Directions,
     recent: Recent,
-    no_typing: Recent,
+    capable: Capable,
+    alive: HashMap<errand::RouteId, alive::Alive>,
     cseq: u32,
     letter_count: u64,
 
@@ -130,6 +137,8 @@ enum Timer {
     Forget(RelayId),
     /// A link that was full may have room again.
     Offer(Link),
+    /// A next hop is to be asked whether it is there.
+    Ask(errand::RouteId),
 }
 
 impl Gateway {
@@ -143,7 +152,7 @@ impl Gateway {
         let have = sip.sent_by.iter().map(|(transport, _)| *transport).collect();
         let endpoint = Endpoint::new(sip, ids.fork());
         let directions = Directions::new(&settings.routes, have, ids.number());
-        Self {
+        let mut gateway = Self {
             endpoint,
             flows: HashMap::new(),
             keyring: authorize::Keyring::new(accounts, &mut ids),
@@ -164,14 +173,17 @@ impl Gateway {
             errands: HashMap::new(),
             directions,
             recent: Recent::new(limits::REPEATED),
-            no_typing: Recent::new(limits::NO_TYPING),
+            capable: Capable::default(),
+            alive: HashMap::new(),
             cseq: 0,
             letter_count: 0,
             timers: Timers::new(),
             events: Vec::new(),
             outputs: Vec::new(),
             stats: Stats::default(),
-        }
+        };
+        gateway.begin_asking();
+        gateway
     }
 
     /// Takes one input.
@@ -225,6 +237,7 @@ impl Gateway {
                 Timer::AskAgain(server) => self.confirmations.ask_again(&server),
                 Timer::Forget(relay) => self.forget(relay),
                 Timer::Offer(link) => self.offer_held(link),
+                Timer::Ask(route) => self.ask_health(route, now),
             }
         }
     }
@@ -275,6 +288,7 @@ impl Gateway {
         let held = self.links.iter().map(|link| link.held.len()).sum();
         let sip = self.endpoint.stats();
         let mut samples = self.stats.samples();
+        samples.extend(self.health_samples());
         samples.extend([
             level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
             level(

@@ -39,12 +39,6 @@ impl Recent {
         Self { remember, known: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Whether something of this print was seen of late.
-    pub(super) fn knows(&mut self, Print(print): Print, now: Now) -> bool {
-        self.forget_old(now, MOST);
-        self.known.contains_key(&print)
-    }
-
     /// Whether something of this print was seen of late; from now on it was.
     pub(super) fn seen(&mut self, Print(print): Print, now: Now) -> bool {
         self.forget_old(now, MOST - 1);
@@ -87,10 +81,7 @@ mod tests {
         let (one, other) = (Print::of(&"a"), Print::of(&"b"));
         assert!(!recent.seen(one, at(0)));
         assert!(recent.seen(one, at(119)));
-        assert!(recent.knows(one, at(119)));
-        assert!(!recent.knows(other, at(119)));
         assert!(!recent.seen(other, at(119)));
-        assert!(!recent.knows(one, at(120)));
         assert!(!recent.seen(one, at(120)));
     }
 

@@ -37,6 +37,10 @@ pub struct Route {
     pub max_message: usize,
     /// What happens to a larger one.
     pub large: Size,
+    /// The longest text, bytes: what the peer would cut off or lose. A longer one is refused.
+    pub max_body: usize,
+    /// How often the next hop is asked by OPTIONS whether it is there; `None`: never.
+    pub options_every: Option<Duration>,
     /// The domain that the next hop's certificate must name (RFC 5922 section 4).
     pub tls_name: Option<Arc<str>>,
     /// What answers its challenges (RFC 3261 section 22).
@@ -76,6 +80,8 @@ impl Route {
             next_hop,
             max_message: crate::sip::endpoint::MAX_UDP,
             large: Size::Tcp,
+            max_body: usize::MAX,
+            options_every: None,
             tls_name: None,
             credentials: Vec::new(),
         }

@@ -10,15 +10,15 @@
 
 use std::time::Duration;
 
-use super::errand::{End, Purpose};
+use super::errand::{End, Purpose, RouteId};
 use super::lines::{Entered, Pair};
 use super::recent::Print;
 use super::stats::ToSip;
 use super::{Gateway, Link, limits};
-use crate::mapping::message::Outgoing;
+use crate::mapping::message::{Form, Outgoing};
 use crate::model::{Content, Failure, InstantMessage, Reason};
 use crate::sip::locate;
-use crate::sip::message::{Response, Status};
+use crate::sip::message::Response;
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Message, Stanza};
@@ -51,6 +51,11 @@ pub(super) struct Letter {
 pub(super) struct Pending {
     pair: Pair,
     sender: Sender,
+    /// Kept for the case that it has to be said in another form.
+    message: InstantMessage,
+    form: Form,
+    /// It has been said in two forms.
+    again: bool,
 }
 
 impl Gateway {
@@ -87,7 +92,7 @@ impl Gateway {
             }
             Ok(Some(message)) => {
                 sender.quiet = matches!(message.content, Content::Composing(_));
-                if sender.quiet && self.no_typing.knows(Print::of(&sender.to.bare()), now) {
+                if sender.quiet && !self.takes_typing(&sender.to, now) {
                     self.stats.to_sip(ToSip::Nothing);
                     return;
                 }
@@ -136,32 +141,81 @@ impl Gateway {
         self.cseq = self.cseq % limits::LAST_CSEQ + 1;
         let (from_tag, call_id) = (self.ids.tag(), self.ids.call_id());
         let outgoing = Outgoing { from_tag: &from_tag, call_id: &call_id, cseq: self.cseq, language: None };
-        let request = match self.mapping.message_to_sip(&message, &outgoing) {
+        let form = self.form_for(route, &sender.to, now);
+        let letter = Pending { pair: pair.clone(), sender, message, form, again: false };
+        self.dispatch(route, letter, &outgoing, now)
+    }
+
+    /// Writes a message in its form and sends it. `false`: it has already had its outcome.
+    fn dispatch(&mut self, route: RouteId, letter: Pending, outgoing: &Outgoing<'_>, now: Now) -> bool {
+        let request = match self.mapping.message_to_sip_as(&letter.message, outgoing, letter.form) {
             Ok(request) => request,
             Err(failure) => {
-                self.refuse(&sender, &failure, ToSip::Rejected);
+                self.refuse(&letter.sender, &failure, ToSip::Rejected);
                 return false;
             }
         };
-        let pending = Pending { pair: pair.clone(), sender };
-        let Err(ended) = self.send_out(route, request, Purpose::Letter(pending), now) else { return true };
-        let (Purpose::Letter(pending), end) = *ended;
-        self.settle(&pending, end, now);
+        let most = self.settings.routes.get(route).map_or(usize::MAX, |(_, route)| route.max_body);
+        if request.body().len() > most {
+            self.refuse(&letter.sender, &too_long(most), ToSip::TooLarge);
+            return false;
+        }
+        let Err(ended) = self.send_out(route, request, Purpose::Letter(letter), now) else { return true };
+        let (purpose, end) = *ended;
+        if let Purpose::Letter(letter) = purpose {
+            self.settle(&letter, end);
+        }
         false
     }
 
     /// The message is done, and so is the line behind it where nobody answered.
     pub(super) fn on_letter_end(&mut self, letter: Pending, end: End, now: Now) {
-        self.settle(&letter, end, now);
+        if let End::Answered(response) = &end
+            && let Some(form) = self.another_form(&letter, response, now)
+        {
+            let pair = letter.pair.clone();
+            if !self.say_again(letter, form, response, now) {
+                self.take_turns(&pair, now);
+            }
+            return;
+        }
+        self.settle(&letter, end);
         self.take_turns(&letter.pair, now);
     }
 
+    /// Learns from an answer; the form to send the message in once more, if it asks for another.
+    fn another_form(&mut self, letter: &Pending, response: &Response, now: Now) -> Option<Form> {
+        if letter.sender.quiet {
+            self.on_typing_answered(&letter.sender.to, response, now);
+            return None;
+        }
+        let form = self.on_words_answered(&letter.sender.to, letter.form, response, now);
+        form.filter(|_| !letter.again)
+    }
+
+    /// The same message in another form. The request continues the one that was answered: Call-ID and From tag stay, CSeq
+    /// is the next (RFC 3261 section 8.1.3.5). `false`: it has already had its outcome.
+    fn say_again(&mut self, letter: Pending, form: Form, response: &Response, now: Now) -> bool {
+        let headers = &response.headers;
+        let (from, cseq) = (headers.from().ok(), headers.cseq().ok());
+        let tag = from.as_ref().and_then(|from| from.tag());
+        let route = self.settings.route_of(&letter.message.to.domain);
+        let (Some(tag), Some(cseq), Some(call_id), Some(route)) = (tag, cseq, headers.call_id(), route) else {
+            self.on_answered(&letter.sender, response);
+            return false;
+        };
+        tracing::debug!(message = %letter, ?form, "not taken in the form it had, sent in another");
+        let cseq = cseq.number % limits::LAST_CSEQ + 1;
+        let outgoing = Outgoing { from_tag: &tag, call_id, cseq, language: None };
+        self.dispatch(route, Pending { form, again: true, ..letter }, &outgoing, now)
+    }
+
     /// Gives a message its outcome.
-    fn settle(&mut self, letter: &Pending, end: End, now: Now) {
+    fn settle(&mut self, letter: &Pending, end: End) {
         let sender = &letter.sender;
         let unreachable = |text: String| Failure::because(Reason::Unreachable, text);
         match end {
-            End::Answered(response) => self.on_answered(sender, &response, now),
+            End::Answered(response) => self.on_answered(sender, &response),
             End::Unproven(failure) => self.refuse(sender, &failure, ToSip::Refused),
             End::TimedOut { heard } => {
                 let text = if heard { "the SIP side did not finish in time" } else { "the SIP side did not answer" };
@@ -196,18 +250,13 @@ impl Gateway {
         }
     }
 
-    fn on_answered(&mut self, sender: &Sender, response: &Response, now: Now) {
+    fn on_answered(&mut self, sender: &Sender, response: &Response) {
         match self.mapping.status_to_failure(response) {
             None => {
                 tracing::debug!(message = %sender, status = response.status.code(), "message taken by SIP");
                 self.stats.to_sip(ToSip::Delivered);
             }
-            Some(failure) => {
-                if sender.quiet && response.status == Status::UNSUPPORTED_MEDIA_TYPE {
-                    self.no_typing.seen(Print::of(&sender.to.bare()), now);
-                }
-                self.refuse(sender, &failure, ToSip::Refused);
-            }
+            Some(failure) => self.refuse(sender, &failure, ToSip::Refused),
         }
     }
 
@@ -226,6 +275,7 @@ impl Gateway {
         for purpose in self.abandon_errands() {
             match purpose {
                 Purpose::Letter(letter) => self.end_line(&letter, &failure),
+                Purpose::Health(_) => {}
             }
         }
     }
@@ -289,6 +339,11 @@ fn texts(message: &InstantMessage) -> usize {
 
 fn too_large() -> Failure {
     Failure::because(Reason::TooLarge, "the message is too long for the way to its recipient")
+}
+
+fn too_long(most: usize) -> Failure {
+    let text = format!("the message is longer than the SIP server can pass on ({most} bytes)");
+    Failure::because(Reason::TooLarge, text)
 }
 
 fn not_located(reason: locate::Reason) -> Failure {

@@ -10,7 +10,7 @@
 use super::confirm::RelayId;
 use super::stats::ToXmpp;
 use super::{Gateway, Link, Output, Timer, limits};
-use crate::model::{Failure, Reason};
+use crate::model::{Content, Failure, Reason};
 use crate::sip::endpoint::ServerId;
 use crate::sip::message::header::NameAddr;
 use crate::sip::message::{Request, Status};
@@ -64,7 +64,14 @@ impl Gateway {
             self.deny(transaction, &request, &failure, ToXmpp::Rejected, now);
             return;
         }
+        let typing = matches!(message.content, Content::Composing(_));
         match self.mapping.message_to_xmpp(&message) {
+            Ok(stanza) if typing => {
+                if let Some(from) = &stanza.from {
+                    self.on_typing_from(from, now);
+                }
+                self.relay(transaction, request, stanza, now);
+            }
             Err(failure) => self.deny(transaction, &request, &failure, ToXmpp::Rejected, now),
             Ok(stanza) => self.relay(transaction, request, stanza, now),
         }

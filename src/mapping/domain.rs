@@ -35,6 +35,18 @@ pub enum UriForm {
     Im,
 }
 
+/// To which SIP users typing states cross.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Typing {
+    /// To nobody.
+    #[default]
+    Never,
+    /// To those who have shown that they take them: many phones answer 415, and some then refuse what follows.
+    Shown,
+    /// To everybody who has not refused them.
+    Always,
+}
+
 /// One domain, as each side spells it, and how its messages are written.
 #[derive(Debug, Clone)]
 pub struct DomainMapping {
@@ -59,8 +71,8 @@ pub struct DomainMapping {
     /// A resource crosses as `gr` in From (RFC 7572 table 1 note 1). Off for proxies that take only the address of
     /// record there.
     pub gruu: bool,
-    /// Typing states cross to its SIP users as isComposing documents (RFC 3994). Off: most phones answer 415.
-    pub typing: bool,
+    /// Whether typing states cross to its SIP users as isComposing documents (RFC 3994).
+    pub typing: Typing,
     /// text/html from its SIP users becomes XHTML-IM besides plain text (RFC 7572 section 7; XEP-0071 is deprecated).
     pub xhtml_im: bool,
     /// Errors about a bare JID are 6xx where RFC 7247 table 2 has the choice. Off for proxies that fork.
@@ -91,7 +103,7 @@ impl DomainMapping {
             pager_as_chat: false,
             call_id_as_thread: true,
             gruu: true,
-            typing: false,
+            typing: Typing::Never,
             xhtml_im: false,
             global_failures: true,
             anonymous: None,

@@ -15,6 +15,8 @@ pub struct Explanation {
     pub input: String,
     /// What was done, in order.
     pub steps: Vec<Step>,
+    /// The XMPP name of the mapping that it belongs to, if there is one.
+    pub domain: Option<String>,
     /// What it is on the other side, or why it is nothing there.
     pub outcome: Result<String, String>,
 }
@@ -48,18 +50,27 @@ impl Mapping {
         let text = input.trim();
         let mut steps = Vec::new();
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let mut own = None;
         let outcome = match scheme.as_deref() {
             Some("sip" | "sips" | "im" | "pres" | "tel") => self.explain_uri(text, &mut steps),
             Some("xmpp") => match super::failure::parse_xmpp_uri(text) {
-                Some(jid) => self.explain_jid(&jid, &mut steps),
+                Some(jid) => {
+                    own = Some(jid.domain().to_owned());
+                    self.explain_jid(&jid, &mut steps)
+                }
                 None => Err("not an xmpp: URI (RFC 5122)".to_owned()),
             },
             _ => match Jid::parse(text) {
-                Ok(jid) => self.explain_jid(&jid, &mut steps),
+                Ok(jid) => {
+                    own = Some(jid.domain().to_owned());
+                    self.explain_jid(&jid, &mut steps)
+                }
                 Err(error) => Err(error.to_string()),
             },
         };
-        Explanation { input: input.to_owned(), steps, outcome }
+        let there = || Some(Jid::parse(outcome.as_ref().ok()?).ok()?.domain().to_owned());
+        let domain = own.or_else(there).and_then(|domain| Some(self.domain_of_xmpp(&domain)?.xmpp.clone()));
+        Explanation { input: input.to_owned(), steps, domain, outcome }
     }
 
     fn explain_uri(&self, text: &str, steps: &mut Vec<Step>) -> Result<String, String> {

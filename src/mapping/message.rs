@@ -22,7 +22,7 @@ mod table;
 pub mod thread;
 mod xmpp;
 
-pub use sip::Outgoing;
+pub use sip::{Form, Outgoing};
 pub(super) use table::{BUILT_IN, ContentTable};
 
 use std::borrow::Cow;

@@ -12,6 +12,7 @@
 //! | [`failure`] | stanza error <-> failure <-> status (RFC 7247 section 7) |
 //! | [`message`] | message stanza <-> message <-> MESSAGE request (RFC 7572) |
 //! | [`number`] | telephone numbers: the spellings of one subscriber (RFC 3966) |
+//! | [`preset`] | what is known of SIP servers by product |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
 
@@ -22,10 +23,11 @@ pub mod failure;
 mod host;
 pub mod message;
 pub mod number;
+pub mod preset;
 pub mod table;
 
 pub use address::AddressError;
-pub use domain::{Conflict, DomainMapping, Home, RegexRule, UriForm, UserRule};
+pub use domain::{Conflict, DomainMapping, Home, RegexRule, Typing, UriForm, UserRule};
 pub use explain::Explanation;
 pub use failure::Answer;
 pub use message::Outgoing;

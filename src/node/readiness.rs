@@ -46,5 +46,10 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
     }));
     let certificate = certificates::detail(&sources.tls);
     parts.extend(certificate.map(|detail| Part { name: "sip certificate".to_owned(), up: true, detail }));
-    Readiness { ready: parts.iter().all(|part| part.up), parts }
+    let ready = parts.iter().all(|part| part.up);
+    // A SIP server that is silent does not make stox unready: to start it anew would help nobody, messages for others
+    // still cross, and those for it are refused with a reason.
+    let told = sources.published.lock().map(|told| told.conditions.clone()).unwrap_or_default();
+    parts.extend(told.into_iter().map(|told| Part { name: told.name, up: told.up, detail: told.detail }));
+    Readiness { ready, parts }
 }

@@ -11,7 +11,7 @@ use crate::sip::locate::Transport;
 
 /// All of them, as they are now.
 pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
-    let told = sources.published.lock().map(|published| published.clone()).unwrap_or_default();
+    let told = sources.published.lock().map(|published| published.samples.clone()).unwrap_or_default();
     let of_gateway = told.into_iter().map(|told| sample(told.name, told.help, told.counter, told.labels, told.value));
     let mut samples: Vec<admin::Sample> = of_gateway.collect();
     samples.extend(link_samples(config, &sources.boards));

@@ -50,6 +50,8 @@ impl Node {
                 domain.mapping.xmpp.clone(),
                 Route {
                     max_message: domain.max_message,
+                    max_body: domain.max_body,
+                    options_every: domain.options_every,
                     large,
                     tls_name: Some(tls_name),
                     credentials: domain.credentials.clone(),

@@ -16,6 +16,7 @@
 //! `sipx-sip`, which reads 128 of the 129, is the oracle of a differential test.
 
 pub mod auth;
+pub mod capability;
 pub mod endpoint;
 pub mod framing;
 pub mod locate;

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stox::config::{Config, Problem, known_keys};
-use stox::mapping::Home;
+use stox::mapping::{Home, Typing};
 
 use mistakes::{MISTAKES, WARNINGS};
 
@@ -269,6 +269,47 @@ fn explain_tells_what_an_address_becomes_and_why() {
         assert_eq!(code, Some(1), "{address}");
         assert!(out.starts_with(&format!("{address} -> nothing: ")), "{out}");
     }
+}
+
+#[test]
+fn a_product_changes_defaults_and_what_is_written_wins() {
+    let with = |more: &str| parse(&SMALL.replace("transport=udp\"", &format!("transport=udp\"\n{more}")));
+    let of = |more: &str| {
+        let domain = with(more).unwrap().domains[0].clone();
+        (domain.mapping.typing, domain.mapping.call_id_as_thread, domain.max_body, domain.mapping.global_failures)
+    };
+    assert_eq!(of(""), (Typing::Shown, true, usize::MAX, true));
+    assert_eq!(of("peer = \"asterisk\""), (Typing::Never, false, 1023, true));
+    assert_eq!(of("peer = \"freepbx\""), of("peer = \"asterisk\""));
+    assert_eq!(of("peer = \"kamailio\""), (Typing::Shown, true, usize::MAX, false));
+    let own = "peer = \"asterisk\"\ntyping = true\nmax_body = 5000\ncall_id_as_thread = true";
+    assert_eq!(of(own), (Typing::Always, true, 5000, true));
+    let every = |more: &str| with(more).unwrap().domains[0].options_every.map(|every| every.as_secs());
+    assert_eq!(
+        (every(""), every("options_every = \"5m\""), every("options_every = \"off\"")),
+        (Some(60), Some(300), None)
+    );
+    assert!(lines(with("peer = \"astrisk\"").unwrap_err())[0].contains("is no product that is known"));
+}
+
+#[test]
+fn a_product_is_named_by_check_and_its_claims_by_explain() {
+    let dir = Folder::new("peer");
+    let text = SMALL.replace("transport=udp\"", "transport=udp\"\npeer = \"asterisk\"");
+    let file = dir.write("stox.toml", &text, 0o600);
+    let (_, out, _) = stox(&["check", "--config", file.to_str().unwrap()]);
+    assert!(out.contains("sip.example = pbx.example (asterisk), xmpp.example"), "{out}");
+    for address in ["101@sip.example", "sip:101@pbx.example"] {
+        let (_, out, _) = stox(&["explain", "--config", file.to_str().unwrap(), address]);
+        assert!(
+            out.contains(
+                "  peer asterisk: passes a longer text on as an empty one, after 202 (so max_body = 1023) [Asterisk"
+            ),
+            "{out}"
+        );
+    }
+    let (_, out, _) = stox(&["explain", "--config", file.to_str().unwrap(), "juliet@xmpp.example"]);
+    assert!(!out.contains("peer asterisk"), "{out}");
 }
 
 fn stox(arguments: &[&str]) -> (Option<i32>, String, String) {

@@ -3,6 +3,7 @@
 use super::super::{Home, Mapping};
 use super::body::{self, Found, Part, first_language};
 use super::{MAX_HOPS, STALE_MS, is_language, single_line, thread};
+use crate::model::cpim::{NamedUri, write_text};
 use crate::model::{Address, Content, Failure, InstantMessage, Reason, Text, iscomposing};
 use crate::sip::message::header::{Date, Expires, From, MaxForwards, NameAddr, To};
 use crate::sip::message::{BadHeader, Headers, Method, Name, Request};
@@ -28,6 +29,19 @@ pub struct Outgoing<'a> {
     pub language: Option<&'a str>,
 }
 
+/// How words are put into a body. Plain text is what every user agent must take (RFC 3428 section 4); the others are for
+/// those that answer it with 415 and say what they want instead, or say nothing and dislike a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// `text/plain;charset=UTF-8`
+    #[default]
+    Text,
+    /// `text/plain` alone: its charset is UTF-8 all the same (RFC 3261 section 20.15), and no language is named.
+    Bare,
+    /// `message/cpim` around plain text (RFC 3862).
+    Cpim,
+}
+
 impl Mapping {
     /// A MESSAGE for `message`, complete but for Via (RFC 7572 section 4).
     ///
@@ -36,6 +50,19 @@ impl Mapping {
     /// # Errors
     /// An address that has no SIP URI.
     pub fn message_to_sip(&self, message: &InstantMessage, outgoing: &Outgoing<'_>) -> Result<Request, Failure> {
+        self.message_to_sip_as(message, outgoing, Form::Text)
+    }
+
+    /// The same with the words in another form. A typing state has only its own.
+    ///
+    /// # Errors
+    /// As [`Mapping::message_to_sip`].
+    pub fn message_to_sip_as(
+        &self,
+        message: &InstantMessage,
+        outgoing: &Outgoing<'_>,
+        form: Form,
+    ) -> Result<Request, Failure> {
         let to = self.address_to_uri(&message.to)?;
         let from = self.address_to_uri(&message.from)?;
         let mut headers = Headers::with_capacity(12, 512);
@@ -53,12 +80,17 @@ impl Mapping {
         if let Some(subject) = subject.map(|subject| single_line(&subject.text)).filter(|subject| !subject.is_empty()) {
             headers.push(Name::SUBJECT, subject);
         }
-        if let Some(language) = language {
+        if let Some(language) = language.filter(|_| form == Form::Text) {
             headers.push(Name::CONTENT_LANGUAGE, language);
         }
         if let Some(sent) = message.sent {
             headers.add(&Date(sent));
         }
+        let (media_type, body) = match (form, &message.content) {
+            (Form::Text, _) | (_, Content::Composing(_)) => (media_type, body),
+            (Form::Bare, Content::Text { .. }) => ("text/plain", body),
+            (Form::Cpim, Content::Text { .. }) => ("message/cpim", wrapped(message, &from, &to, &body)),
+        };
         let mut request = Request::new(Method::Message, to);
         request.headers = headers;
         request.set_body(media_type, body);
@@ -202,6 +234,16 @@ fn address<'l>(line: &'l mut String, name: Option<&str>, uri: &Uri, tag: Option<
         let _ = write!(line, ";tag={tag}");
     }
     line
+}
+
+/// The words of a message in message/cpim, between the addresses of its request.
+fn wrapped(message: &InstantMessage, from: &Uri, to: &Uri, body: &[u8]) -> Vec<u8> {
+    let named = |name: Option<&str>, uri: &Uri| NamedUri {
+        name: name.map(single_line).unwrap_or_default(),
+        uri: uri.as_str().to_owned(),
+    };
+    let (from, to) = (named(message.nick.as_deref(), from), named(None, to));
+    write_text(&from, &to, message.sent, &message.subjects, &String::from_utf8_lossy(body)).into_bytes()
 }
 
 /// Media type, octets and language of what is sent; of several languages one (A-IM-08).

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::mapping::{DomainMapping, Home, Mapping, Outgoing};
+use crate::mapping::{DomainMapping, Home, Mapping, Outgoing, Typing};
 use crate::model::{Address, Composing, Content, Failure, InstantMessage, Reason, Text};
 use crate::sip::message::{Message as SipMessage, Name, Request, wire};
 use crate::time::Timestamp;
@@ -165,8 +165,10 @@ fn a_subject_alone_is_said_as_words() {
 
 #[test]
 fn typing_crosses_only_where_it_is_wanted() {
-    let typing = mapping_with(|domain| domain.typing = true);
+    let typing = mapping_with(|domain| domain.typing = Typing::Always);
+    let silent = mapping_with(|domain| domain.typing = Typing::Never);
     let composing = stanza("type='chat'", "<composing xmlns='http://jabber.org/protocol/chatstates'/>");
+    assert_eq!(silent.xmpp_to_message(&composing).unwrap(), None);
     let message = typing.xmpp_to_message(&composing).unwrap().unwrap();
     let request = typing.message_to_sip(&message, &OUTGOING).unwrap();
     assert_eq!(request.headers.text(Name::CONTENT_TYPE).unwrap(), "application/im-iscomposing+xml");

@@ -1,7 +1,7 @@
 //! `<message/>` <-> [`InstantMessage`].
 
 use super::super::Mapping;
-use super::super::domain::DomainMapping;
+use super::super::domain::{DomainMapping, Typing};
 use super::table::Fate;
 use super::{clean, single_line};
 use crate::model::{Composing, Content, Failure, InstantMessage, Reason, Text, html, iscomposing};
@@ -63,7 +63,7 @@ impl Mapping {
         if !subjects.is_empty() {
             return Some(Content::Text { bodies: subjects.to_vec(), html: None });
         }
-        let typing = self.domain_of_xmpp(to).is_some_and(|domain| domain.typing);
+        let typing = self.domain_of_xmpp(to).is_some_and(|domain| domain.typing != Typing::Never);
         Some(Content::Composing(match ChatState::of(stanza).filter(|_| typing)? {
             ChatState::Composing => Composing::Active { refresh: iscomposing::DEFAULT_REFRESH },
             ChatState::Active | ChatState::Paused | ChatState::Inactive | ChatState::Gone => Composing::Idle,

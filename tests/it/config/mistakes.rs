@@ -212,6 +212,16 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
          pairs = { \"1234\" = \"a\", \"+491234\" = \"b\" }",
         "16: domain.rule: SIP user 1234 stands for both a and b; keep one",
     ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\noptions_every = \"500ms\"",
+        "13: domain.options_every: \"500ms\" is out of range; write a duration from 1s to 86400s",
+    ),
+    (
+        "transport=udp\"",
+        "transport=udp\"\nmax_body = 5",
+        "13: domain.max_body: 5 is out of range; write a whole number from 100 to 16777216",
+    ),
 ];
 
 /// What works, but should be looked at.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
 use stox::gateway::{Route, Settings, Size};
-use stox::mapping::{DomainMapping, Home, NumberForm, NumberPlan};
+use stox::mapping::{DomainMapping, Home, NumberForm, NumberPlan, Typing};
 use stox::sip::locate::{Destination, Transport};
 use stox::xmpp::jid::Jid;
 
@@ -148,7 +148,22 @@ fn change(
             let plan = NumberPlan { sip: NumberForm::Extension, jid: NumberForm::Extension, ..plan };
             domains.iter_mut().for_each(|domain| domain.numbers = Some(Box::new(plan.clone())));
         }
-        "typing" => domains.iter_mut().for_each(|domain| domain.typing = yes),
+        "typing" => {
+            let typing = match value {
+                "yes" => Typing::Always,
+                "shown" => Typing::Shown,
+                _ => Typing::Never,
+            };
+            domains.iter_mut().for_each(|domain| domain.typing = typing);
+        }
+        "options_every" => {
+            let every = duration(value)?;
+            settings.routes.iter_mut().for_each(|(_, route)| route.options_every = Some(every));
+        }
+        "max_body" => {
+            let most = number()?;
+            settings.routes.iter_mut().for_each(|(_, route)| route.max_body = most);
+        }
         "call_id_as_thread" => domains.iter_mut().for_each(|domain| domain.call_id_as_thread = yes),
         "pager_as_chat" => domains.iter_mut().for_each(|domain| domain.pager_as_chat = yes),
         other => return Err(format!("there is no setting `{other}`")),
