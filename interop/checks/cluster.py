@@ -6,7 +6,9 @@ import signal
 from ledger import Ledger
 from peers.names import Names
 from peers.phone import Phone
+from peers.place import SECRET
 from peers.proxy import Proxy
+from peers.sipp import SippAnswers, SippPhones
 from stage import Stage
 
 from . import check, equal, has, quote
@@ -21,10 +23,16 @@ _sip._udp.cluster.example. 60 IN SRV 10 0 {first} one.cluster.example.
 _sip._udp.cluster.example. 60 IN SRV 20 0 {second} two.cluster.example.
 one.cluster.example. 60 IN A 127.0.0.1
 two.cluster.example. 60 IN A 127.0.0.1
+_sip._tcp.dead.example. 60 IN SRV 10 0 {closed} one.cluster.example.
+_sip._tcp.dead.example. 60 IN SRV 20 0 {second} two.cluster.example.
+alone.example. 60 IN A 127.0.0.1
+six.example. 60 IN AAAA ::1
+_sip._udp.none.example. 60 IN SRV 0 0 0 .
+_sip._tcp.none.example. 60 IN SRV 0 0 0 .
 """
 SIDES = """
 [sip]
-listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
+listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}", "udp:[::1]:{port}"]
 t1 = "100ms"
 
 [dns]
@@ -34,6 +42,19 @@ servers = ["127.0.0.1:{dns}"]
 home = "sip"
 xmpp = "cluster.example"
 sip = "cluster.example"
+{more}
+"""
+#: A domain of its own, which stox finds by its name, or by `next_hop`.
+MORE = """
+[[xmpp.component]]
+domain = "{name}"
+server = "127.0.0.1:{component}"
+secret = "{secret}"
+[[domain]]
+home = "sip"
+xmpp = "{name}"
+sip = "{name}"
+{next_hop}
 """
 
 
@@ -47,8 +68,16 @@ class Cluster(Stage):
         self.first, self.second = (
             self.add(Proxy(self.place, f"kamailio-{name}", "cluster.example", sip=self.place.ports(), stox=port))
             for name in ("one", "two"))
-        self.names = self.add(Names(self.place, ZONE.format(first=self.first.sip, second=self.second.sip)))
-        self.bridge = self.stox("stox-cluster", "cluster.example", SIDES, port=port, dns=self.names.port)
+        self.closed, self.six = self.place.ports(2)
+        self.names = self.add(Names(self.place, ZONE.format(
+            first=self.first.sip, second=self.second.sip, closed=self.closed)))
+        hops = {"dead.example": "", "none.example": "", "gone.example": "",
+                "alone.example": f'next_hop = "sip:alone.example:{self.second.sip};transport=udp"',
+                "six.example": f'next_hop = "sip:six.example:{self.six};transport=udp"'}
+        more = "".join(MORE.format(name=name, next_hop=hop, component=self.place.component, secret=SECRET)
+                       for name, hop in hops.items())
+        self.bridge = self.stox("stox-cluster", "cluster.example", SIDES, port=port, dns=self.names.port, more=more)
+        self.port = port
         self.phone = Phone(self.place, "friar", accounts=FRIARS)
 
     async def start(self):
@@ -79,6 +108,66 @@ async def _(s):
     asked = s.names.asked("cluster.example")
     has(" ".join(asked), "_sip._tcp.cluster.example. SRV", "the questions to unbound")
     return f"phone received {quote(got.text)} by way of server {s.by(got)}; unbound was asked: {', '.join(asked)}"
+
+
+@check("cluster-x2s-dead-first", stage=Cluster)
+async def _(s):
+    """Nothing listens where the first SRV record points: the second is tried at once."""
+    s.juliet.write("friar0@dead.example", "Is there another?")
+    got = await s.phone.mail.next()
+    equal(s.by(got), "two", "the server that passed it on")
+    await s.juliet.errors.stays_empty(0.3)
+    return f"phone received {quote(got.text)} by way of server {s.by(got)}"
+
+
+@check("cluster-x2s-port", stage=Cluster)
+async def _(s):
+    """A port that is written is not asked for (RFC 3263 section 4.2): addresses only."""
+    s.juliet.write("friar0@alone.example", "You know where.")
+    got = await s.phone.mail.next()
+    equal(s.by(got), "two", "the server that passed it on")
+    asked = set(s.names.asked("alone.example"))
+    equal({question.split()[1] for question in asked} - {"A", "AAAA"}, set(), "other questions")
+    return f"phone received {quote(got.text)}; unbound was asked: {', '.join(sorted(asked))}"
+
+
+@check("cluster-x2s-none", stage=Cluster)
+async def _(s):
+    """A domain that says it has no SIP (SRV "."), and one that does not exist."""
+    told = []
+    for domain in ("none.example", "gone.example"):
+        error = await s.juliet.error_for(s.juliet.write(f"friar0@{domain}", "Hello?"))
+        told.append(f"{domain}: {error.error}: {quote(error.text)}")
+    return f"juliet received: {'; '.join(told)}"
+
+
+@check("cluster-x2s-ipv6", 40, stage=Cluster)
+async def _(s):
+    sipp = SippAnswers(s.place, "sipp-ipv6", s.six, "udp", 20, "[::1]")
+    await sipp.start()
+    try:
+        for n in range(20):
+            s.juliet.write(f"line{n}@six.example", f"to six {n}")
+        took = await sipp.finish(30)
+    finally:
+        await sipp.stop()
+    equal(took, 20, "MESSAGEs that SIPp took")
+    return f"SIPp received {took} MESSAGEs at [::1]"
+
+
+@check("cluster-s2x-ipv6", 40, stage=Cluster)
+async def _(s):
+    """From the address that DNS has for the next hop."""
+    sipp = SippPhones(s.place, "sipp-ipv6-calls", s.six, f"[::1]:{s.port}", "udp", "sixth", "six.example", 20, 50, "[::1]")
+    await sipp.start()
+    try:
+        good, bad, _ = await sipp.finish(30)
+    finally:
+        await sipp.stop()
+    equal((good, bad), (20, 0), "SIPp's successful and failed calls")
+    got = await s.juliet.mail.next()
+    equal(got.sender, "sixth@six.example", "sender")
+    return f"juliet received 20 messages, {quote(got.body)} first; SIPp: {good} answered over IPv6"
 
 
 @check("cluster-x2s-failover", 60, stage=Cluster)

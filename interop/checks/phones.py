@@ -93,7 +93,7 @@ async def _(s):
 @check("phones-s2x-sipp-tcp", 40, stage=Street)
 async def _(s):
     """Five hundred, by one connection."""
-    sipp = SippPhones(s.place, "sipp-tcp", s.place.ports(), s.port, "tcp", "sipp", "sipp.example", 500, 200)
+    sipp = SippPhones(s.place, "sipp-tcp", s.place.ports(), f"127.0.0.1:{s.port}", "tcp", "sipp", "sipp.example", 500, 200)
     await sipp.start()
     try:
         good, bad, _ = await sipp.finish(30)

@@ -26,13 +26,13 @@ class Sipp(Program):
 
 
 class SippPhones(Program):
-    """Sends straight to stox over UDP or TCP: `calls` messages of `user`@`domain` to juliet."""
+    """Sends straight to stox, at the address `to`, over UDP or TCP: `calls` messages of `user`@`domain` to juliet."""
 
-    def __init__(self, place, name, port, to, transport, user, domain, calls, rate):
+    def __init__(self, place, name, port, to, transport, user, domain, calls, rate, host="127.0.0.1"):
         users = place.run / f"{name}.users.csv"
         users.write_text(f"SEQUENTIAL\n{user};{domain}\n")
         self.statistics = place.run / f"{name}.statistics.csv"
-        super().__init__(name, place, "sipp", f"127.0.0.1:{to}", "-i", "127.0.0.1", "-p", port, "-t", f"{transport[0]}1",
+        super().__init__(name, place, "sipp", to, "-i", host, "-p", port, "-t", f"{transport[0]}1",
                          "-sf", HERE / "message.xml", "-inf", users, "-m", calls, "-r", rate, "-nostdin",
                          "-trace_stat", "-stf", self.statistics, "-fd", 1)
 
@@ -42,9 +42,9 @@ class SippPhones(Program):
 class SippAnswers(Program):
     """A phone that answers every MESSAGE with 200 and ends after `calls` of them; `received` has their texts."""
 
-    def __init__(self, place, name, port, transport, calls):
+    def __init__(self, place, name, port, transport, calls, host="127.0.0.1"):
         self.traffic = place.run / f"{name}.messages"
-        super().__init__(name, place, "sipp", "-i", "127.0.0.1", "-p", port, "-t", f"{transport[0]}1", "-sf", HERE / "uas.xml",
+        super().__init__(name, place, "sipp", "-i", host, "-p", port, "-t", f"{transport[0]}1", "-sf", HERE / "uas.xml",
                          "-m", calls, "-nostdin", "-trace_msg", "-message_file", self.traffic, "-message_overwrite", "true")
         self.port, self.transport = port, transport
 
