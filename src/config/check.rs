@@ -113,6 +113,7 @@ fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Comp
         "max_body",
         "options_every",
         "large",
+        "forward",
         "pager_as_chat",
         "anonymous",
         "credentials",

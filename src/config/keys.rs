@@ -49,6 +49,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "max_body",
             "options_every",
             "large",
+            "forward",
             "uri",
             "pager_as_chat",
             "call_id_as_thread",

@@ -293,6 +293,8 @@ pub struct Domain {
     pub max_message: usize,
     /// What happens to a larger one.
     pub large: Large,
+    /// Whether requests for it that come from SIP are sent on to its next hop (`home = "sip"`; RFC 3261 section 16).
+    pub forward: bool,
     /// What answers the challenges of its SIP server, one for each realm (`home = "sip"`).
     pub credentials: Vec<Account>,
     /// As what stox registers there.

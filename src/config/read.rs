@@ -220,6 +220,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         options_every: options_every(&section),
         peer: preset,
         large: section.choice("large", &[("tcp", Large::Tcp), ("refuse", Large::Refuse)]).unwrap_or(Large::Tcp),
+        forward: section.boolean("forward", false),
         credentials: section.sections("credentials").iter().filter_map(accounts::credentials).collect(),
         register: accounts::register(&section.section("register")),
         users: section.sections("user").iter().filter_map(accounts::user).collect(),

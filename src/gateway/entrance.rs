@@ -168,7 +168,10 @@ impl Gateway {
             };
             self.count_refusal(&request, &flow, reason, now);
             self.respond(transaction, request.response(Status::FORBIDDEN), now);
-        } else if let Some(refusal) = self.not_servable(&request) {
+            return;
+        }
+        let Some(request) = self.try_forward(transaction, request, &flow, asserted.is_some(), now) else { return };
+        if let Some(refusal) = self.not_servable(&request) {
             if is_message {
                 self.stats.to_xmpp(ToXmpp::Rejected);
             } else {
@@ -234,7 +237,7 @@ impl Gateway {
 
     /// The SIP domain that a URI names: its host, lower case, brackets and port aside; for a `tel` URI the host of the
     /// domain that has the number. Empty where there is none.
-    fn domain_of(&self, uri: &Uri) -> String {
+    pub(super) fn domain_of(&self, uri: &Uri) -> String {
         let host = match self.mapping.domain_of_number(uri) {
             Some(domain) => domain.sip_host.clone(),
             None => uri.host().map(|host| host.to_string()).unwrap_or_default(),

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use super::authorize::is_challenge;
-use super::{Gateway, LookupId, Size, limits, to_sip};
+use super::{Gateway, LookupId, Size, limits, proxy, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
@@ -34,6 +34,8 @@ pub(super) enum Purpose {
     Letter(to_sip::Pending),
     /// The question whether a next hop is there.
     Health(RouteId),
+    /// A request of a peer, sent on.
+    Forward(proxy::Forward),
 }
 
 /// How an errand ended.
@@ -157,6 +159,12 @@ impl Gateway {
 
     fn send_to(&mut self, errand: Errand, mut targets: Vec<Target>, now: Now) -> Result<(), Box<Ended>> {
         let Errand { route, mut request, purpose } = errand;
+        if let Purpose::Forward(forward) = purpose {
+            return match self.fit(&request, route, &mut targets) {
+                Ok(_) => self.forward_to(forward, request, targets, self.sending(route), now),
+                Err(TooLarge) => Err(Box::new((Purpose::Forward(forward), End::TooLarge))),
+            };
+        }
         self.authorize(route, &purpose, &mut request);
         let Ok(large) = self.fit(&request, route, &mut targets) else {
             return Err(Box::new((purpose, End::TooLarge)));
@@ -277,6 +285,7 @@ impl Gateway {
         match purpose {
             Purpose::Letter(letter) => self.on_letter_end(letter, end, now),
             Purpose::Health(route) => self.on_health_end(route, end, now),
+            Purpose::Forward(forward) => self.on_forward_end(&forward, &end, now),
         }
     }
 
@@ -309,6 +318,7 @@ impl std::fmt::Display for Purpose {
         match self {
             Self::Letter(letter) => write!(f, "{letter}"),
             Self::Health(route) => write!(f, "health of {route}"),
+            Self::Forward(forward) => write!(f, "{forward}"),
         }
     }
 }

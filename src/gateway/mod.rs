@@ -19,6 +19,7 @@
 //! | `authorize` | credentials for it |
 //! | `capable` | what phones and next hops take, learned from their answers |
 //! | `alive` | whether the next hops are there |
+//! | `proxy` | a request for a domain of the SIP side is sent on to it |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
@@ -39,6 +40,7 @@ mod held;
 mod input;
 mod limits;
 mod lines;
+mod proxy;
 pub mod rate;
 mod recent;
 pub mod refused;
@@ -101,6 +103,7 @@ pub struct Gateway {
     lines: Lines<to_sip::Letter>,
     errands: HashMap<ClientId, errand::Out>,
     directions: Directions,
+    proxy: proxy::Proxy,
     recent: Recent,
     capable: Capable,
     alive: HashMap<errand::RouteId, alive::Alive>,
@@ -139,6 +142,8 @@ enum Timer {
     Offer(Link),
     /// A next hop is to be asked whether it is there.
     Ask(errand::RouteId),
+    /// An INVITE that was sent on has rung for too long, or is over; the number says of which of its deadlines it is.
+    Leg(ClientId, u32),
 }
 
 impl Gateway {
@@ -151,6 +156,7 @@ impl Gateway {
         let accounts = settings.routes.iter().map(|(_, route)| route.credentials.as_slice());
         let have = sip.sent_by.iter().map(|(transport, _)| *transport).collect();
         let endpoint = Endpoint::new(sip, ids.fork());
+        let proxy = proxy::Proxy::new(settings.routes.iter().any(|(_, route)| route.forward));
         let directions = Directions::new(&settings.routes, have, ids.number());
         let mut gateway = Self {
             endpoint,
@@ -172,6 +178,7 @@ impl Gateway {
             lines,
             errands: HashMap::new(),
             directions,
+            proxy,
             recent: Recent::new(limits::REPEATED),
             capable: Capable::default(),
             alive: HashMap::new(),
@@ -218,6 +225,7 @@ impl Gateway {
             Input::GiveUp => {
                 self.give_up_to_sip();
                 self.give_up_to_xmpp(now);
+                self.give_up_forwards(now);
                 self.links.iter_mut().for_each(|link| link.last_ping = None);
             }
             Input::Trust(trust) => {
@@ -238,6 +246,7 @@ impl Gateway {
                 Timer::Forget(relay) => self.forget(relay),
                 Timer::Offer(link) => self.offer_held(link),
                 Timer::Ask(route) => self.ask_health(route, now),
+                Timer::Leg(client, count) => self.on_leg_timer(client, count, now),
             }
         }
     }
@@ -265,7 +274,10 @@ impl Gateway {
     /// Whether every message that was taken has had its outcome.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.lines.pending() == 0 && self.open == 0 && self.links.iter().all(|link| link.last_ping.is_none())
+        self.lines.pending() == 0
+            && self.open == 0
+            && self.proxy.is_done()
+            && self.links.iter().all(|link| link.last_ping.is_none())
     }
 
     /// The counters.
@@ -331,6 +343,13 @@ impl Gateway {
     }
 
     fn on_event(&mut self, event: Event, now: Now) {
+        let event = match self.proxy.is_idle() {
+            true => event,
+            false => match self.on_forward_event(event, now) {
+                Some(event) => event,
+                None => return,
+            },
+        };
         match event {
             Event::Request { transaction, request, flow } => self.on_request(transaction, request, flow, now),
             Event::Response { transaction, response } => self.on_response(transaction, response, now),
@@ -338,7 +357,8 @@ impl Gateway {
             Event::Failed { transaction, cause } => self.on_failed(transaction, cause, now),
             // A provisional response to MESSAGE only says that somebody is there; an INVITE is answered at once here,
             // so a CANCEL never finds one open.
-            Event::Provisional { .. } | Event::Cancelled { .. } | Event::Accepted { .. } | Event::Ack { .. } => {}
+            Event::Provisional { .. } | Event::Cancelled { .. } | Event::Accepted { .. } => {}
+            Event::Ack { request, flow } => self.on_ack(&request, &flow, now),
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Route {
     pub max_body: usize,
     /// How often the next hop is asked by OPTIONS whether it is there; `None`: never.
     pub options_every: Option<Duration>,
+    /// Whether requests for the domain that come from SIP are sent on to it (RFC 3261 section 16).
+    pub forward: bool,
     /// The domain that the next hop's certificate must name (RFC 5922 section 4).
     pub tls_name: Option<Arc<str>>,
     /// What answers its challenges (RFC 3261 section 22).
@@ -82,6 +84,7 @@ impl Route {
             large: Size::Tcp,
             max_body: usize::MAX,
             options_every: None,
+            forward: false,
             tls_name: None,
             credentials: Vec::new(),
         }

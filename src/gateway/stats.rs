@@ -90,6 +90,8 @@ pub struct Stats {
     pub stanzas_ignored: u64,
     /// SIP requests other than MESSAGE, answered.
     pub other_requests: u64,
+    /// SIP requests sent on to another SIP server.
+    pub forwarded: u64,
     /// SIP requests that got no answer because their source is unknown.
     pub dropped: u64,
     /// SIP requests refused with 503 because their peer or its user sent too many.
@@ -141,6 +143,7 @@ impl Stats {
             ("stox_iqs", "Queries answered.", self.iqs),
             ("stox_stanzas_ignored", "Stanzas that ask for nothing stox does.", self.stanzas_ignored),
             ("stox_other_requests", "SIP requests other than MESSAGE, answered.", self.other_requests),
+            ("stox_sip_forwarded", "SIP requests sent on to another SIP server.", self.forwarded),
             ("stox_sip_dropped", "SIP requests from unknown sources, not answered.", self.dropped),
             ("stox_sip_over_rate", "SIP requests of peers and users beyond their rate.", self.over_rate),
         ];

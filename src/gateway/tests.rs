@@ -6,5 +6,6 @@ mod authorize;
 mod bench;
 mod directions;
 mod entrance;
+mod proxy;
 mod to_sip;
 mod to_xmpp;

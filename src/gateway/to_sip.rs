@@ -275,7 +275,7 @@ impl Gateway {
         for purpose in self.abandon_errands() {
             match purpose {
                 Purpose::Letter(letter) => self.end_line(&letter, &failure),
-                Purpose::Health(_) => {}
+                Purpose::Health(_) | Purpose::Forward(_) => {}
             }
         }
     }

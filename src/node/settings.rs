@@ -52,6 +52,7 @@ impl Node {
                     max_message: domain.max_message,
                     max_body: domain.max_body,
                     options_every: domain.options_every,
+                    forward: domain.forward,
                     large,
                     tls_name: Some(tls_name),
                     credentials: domain.credentials.clone(),

@@ -7,7 +7,6 @@ mod config;
 mod fuzz;
 mod jid;
 mod mappings;
-mod memory;
 mod net;
 mod scenarios;
 mod sim;

@@ -150,6 +150,13 @@ fn reports(endpoint: &mut Endpoint) -> Vec<Report> {
     std::iter::from_fn(|| endpoint.poll_report()).collect()
 }
 
+#[test]
+fn open_transactions_are_small() {
+    // A million of either fit in 1 GiB; `tests/speed` measures them with all that belongs to them.
+    let sizes = (size_of::<super::client::Client>(), size_of::<super::server::Server>(), size_of::<Alarm>());
+    assert!(sizes.0 <= 192 && sizes.1 <= 160 && sizes.2 <= 24, "{sizes:?}");
+}
+
 /// A request of ours, without Via.
 fn outgoing(method: &str) -> Request {
     let text = format!(
