@@ -57,6 +57,9 @@ pub struct Framing {
 /// Given-out bytes are dropped from the buffer when there are this many, so that moving the rest stays rare.
 const COMPACT_AT: usize = 16 * 1024;
 
+/// A larger buffer is given back when nothing waits in it: most connections are at rest most of the time.
+const KEPT: usize = 32 * 1024;
+
 impl Framing {
     /// For one connection.
     #[must_use]
@@ -103,6 +106,10 @@ impl Framing {
     }
 
     fn advance(&mut self) -> Result<Option<Frame>, Problem> {
+        if self.start == self.buffer.len() && self.buffer.capacity() > KEPT {
+            self.buffer = Vec::new();
+            (self.start, self.seen) = (0, 0);
+        }
         let waiting = &self.buffer[self.start..];
         if self.whole.is_none() {
             match waiting {

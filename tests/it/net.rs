@@ -13,5 +13,6 @@ mod rig;
 mod sip_flood;
 mod sip_malformed;
 mod stop;
+mod tls;
 mod xmpp_malformed;
 mod xmpp_silent;

@@ -1,6 +1,6 @@
 //! `[sip.tls]`, with a look into the files that it names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::aws_lc_rs;
@@ -76,7 +76,7 @@ fn told(section: &Section<'_>, error: &FileError) {
     section.error(key, error.to_string(), todo);
 }
 
-fn look_at_dates(section: &Section<'_>, certificate: &PathBuf, not_before: i64, not_after: i64) {
+fn look_at_dates(section: &Section<'_>, certificate: &Path, not_before: i64, not_after: i64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let file = certificate.display();

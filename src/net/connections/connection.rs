@@ -147,7 +147,11 @@ impl Connection {
             let _ = shared.shard.send(std::mem::take(&mut self.batch)).await;
         }
         // TLS says good-bye, if that needs no waiting: who hears nothing has to fear that something was cut off.
-        poll_fn(|cx| Poll::Ready(drop(self.carrier.poll_shutdown(cx)))).await;
+        poll_fn(|cx| {
+            let _ = self.carrier.poll_shutdown(cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Gives the shard what came if it has room; `false` if there is no shard any more.

@@ -38,7 +38,7 @@ pub(super) struct WebSocket {
 enum State {
     /// The HTTP request so far.
     Request(Vec<u8>),
-    Open(ws::WebSocket<Pipe>),
+    Open(Box<ws::WebSocket<Pipe>>),
     Over,
 }
 
@@ -110,7 +110,7 @@ impl WebSocket {
             }
             let request = std::mem::take(request);
             self.state = match shake_hands(request, self.largest, output) {
-                Ok(socket) => State::Open(socket),
+                Ok(socket) => State::Open(Box::new(socket)),
                 Err(why) => {
                     self.state = State::Over;
                     return Some(Piece::Unreadable(None, why));
@@ -144,6 +144,7 @@ impl WebSocket {
 }
 
 /// Answers the request, and gives the connection or why there is none.
+#[expect(clippy::result_large_err, reason = "the form that the library asks for")]
 fn shake_hands(request: Vec<u8>, largest: usize, output: &mut Vec<u8>) -> Result<ws::WebSocket<Pipe>, String> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 mod server;
 mod sip;
+mod tls;
 
 pub(crate) use server::*;
 pub(crate) use sip::*;
+pub(crate) use tls::*;
 
 /// How long anything may take that has to happen: long, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +44,7 @@ pub(crate) struct Stox {
 pub(crate) struct Setup<'t> {
     /// More of `[[xmpp.component]]`.
     pub(crate) component: &'t str,
-    /// `listen` of `[sip]`, if it is not its own address.
+    /// `listen` of `[sip]`, if it is not its own address, which `{ip}` stands for.
     pub(crate) listen: Option<&'t str>,
     /// More of `[sip]`.
     pub(crate) sip: &'t str,
@@ -69,7 +71,7 @@ impl Stox {
         // Most phones of these tests count what they get.
         let options = if domain.contains("options_every") { "" } else { "options_every = \"off\"\n" };
         let own = format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]");
-        let listen = listen.unwrap_or(&own);
+        let listen = listen.unwrap_or(&own).replace("{ip}", &ip.to_string());
         let text = format!(
             "[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"{server}\"\nsecret = \"{SECRET}\"\n{component}\n\
              [sip]\n{listen}\n{more_sip}\n\
@@ -153,8 +155,25 @@ impl Stox {
 
     /// Asks it to stop as systemd does.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Its own address with another port.
+    pub(crate) fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.sip.ip(), port)
+    }
+
+    /// Waits until a line of the log has all of `parts` in it.
+    pub(crate) fn wait_for_line(&self, parts: &[&str]) {
+        wait_until(&format!("a line with {parts:?}"), || {
+            self.log().lines().any(|line| parts.iter().all(|part| line.contains(part)))
+        });
     }
 
     /// How it ended.
