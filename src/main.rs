@@ -144,6 +144,9 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
         for step in &explanation.steps {
             println!("  {}: {}", step.what, step.result);
         }
+        for step in explanation.domain.iter().flat_map(|domain| node::way(config, domain)) {
+            println!("  on the way (RFC 3263): {step}");
+        }
         let domain = config.domains.iter().find(|domain| Some(&domain.mapping.xmpp) == explanation.domain.as_ref());
         if let Some(peer) = domain.and_then(|domain| domain.peer) {
             for claim in &peer.claims {

@@ -164,21 +164,17 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     }
     check::senders(&domains, &peers);
 
-    let admin = read::admin(&top.section("admin"));
-    let message = read::message(&top.section("message"));
-    let limits = read::limits(&top.section("limits"));
-    let log = read::log(&top.section("log"));
     Some(Config {
         file: doc.file().to_owned(),
         components: components.into_iter().map(|c| c.part).collect::<Option<_>>()?,
         sip: sip?,
         peers,
-        admin,
+        admin: read::admin(&top.section("admin")),
         domains: domains.into_iter().map(|d| d.part).collect::<Option<_>>()?,
-        message,
+        message: read::message(&top.section("message")),
         dns: read::dns(&top.section("dns")),
-        limits,
-        log,
+        limits: read::limits(&top.section("limits")),
+        log: read::log(&top.section("log")),
         warnings: Vec::new(),
     })
 }

@@ -23,6 +23,8 @@ mod samples;
 mod settings;
 mod signals;
 
+pub use settings::way;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 use tracing::warn;
 
 use super::Node;
-use super::settings::destination;
-use crate::config::{self, NextHop, Source, Transport, UnknownSource};
+use super::settings::{destination, transports};
+use crate::config::{self, NextHop, Source, UnknownSource};
 use crate::gateway::Input;
 use crate::gateway::trust::{Network, Peer, Range, Stranger, Trust};
 use crate::net::{Dns, Intake, ToShard};
-use crate::sip::locate::{self, Plan, Reason, Transports};
+use crate::sip::locate::{Plan, Reason, Transports};
 
 /// How often the addresses of peers that are configured by name are looked up again.
 const PEERS_AGAIN: Duration = Duration::from_secs(60);
@@ -87,10 +87,7 @@ impl Node {
 
     /// Nothing looked up yet.
     pub(super) fn names(&self, dns: Dns) -> Names {
-        let udp = self.config.sip.listen.iter().any(|listen| listen.transport == Transport::Udp);
-        let all = [locate::Transport::Tcp, locate::Transport::Tls].into_iter();
-        let have = all.chain(udp.then_some(locate::Transport::Udp)).collect();
-        Names { dns, have, known: HashMap::new(), silent: false }
+        Names { dns, have: transports(&self.config), known: HashMap::new(), silent: false }
     }
 
     /// The peers with the addresses that their names have now: of a name with SRV records, all servers that our requests

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Error, Node};
-use crate::config::{HostPort, Large, NextHop, Transport};
+use crate::config::{Config, HostPort, Large, NextHop, Transport};
 use crate::gateway::trust::Trust;
 use crate::gateway::{Gateway, Route, Settings, Size};
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
 use crate::net::{DnsSetup, Udp};
 use crate::sip::endpoint::{self, EndpointConfig, SentBy};
-use crate::sip::locate::{self, Destination};
+use crate::sip::locate::{self, Destination, Transports};
 use crate::sip::transaction::timers::Timing;
 
 /// The number of the only shard.
@@ -112,6 +112,24 @@ impl Node {
             }
         }
     }
+}
+
+/// How a request for the domain that XMPP knows as `xmpp` would find its server: a sentence for each step; none for a
+/// domain that is not at home in SIP. Nothing is asked.
+#[must_use]
+pub fn way(config: &Config, xmpp: &str) -> Vec<String> {
+    let domain = config.domains.iter().find(|domain| domain.mapping.home == Home::Sip && domain.mapping.xmpp == xmpp);
+    let Some(hop) = domain.map(crate::config::Domain::target) else { return Vec::new() };
+    let mut steps = vec![format!("requests go to {hop}")];
+    steps.extend(locate::explain(&destination(&hop), transports(config)));
+    steps
+}
+
+/// The transports that requests of ours can go by.
+pub(super) fn transports(config: &Config) -> Transports {
+    let udp = config.sip.listen.iter().any(|listen| listen.transport == Transport::Udp);
+    let always = [locate::Transport::Tcp, locate::Transport::Tls].into_iter();
+    always.chain(udp.then_some(locate::Transport::Udp)).collect()
 }
 
 /// As [`locate`] has it.

@@ -31,6 +31,7 @@ fn server(text: &str) -> Result<SocketAddr, Bad> {
     const TODO: &str = "write \"IP\" or \"IP:PORT\", such as \"192.0.2.53\" or \"[2001:db8::53]:53\"";
     match text.parse::<IpAddr>() {
         Ok(ip) => Ok(SocketAddr::new(ip, 53)),
+        Err(_) if !text.contains(':') => Err(Bad { what: "is no IP address".to_owned(), todo: TODO.to_owned() }),
         Err(_) => value::socket(text, TODO),
     }
 }

@@ -10,9 +10,11 @@
 //! | `cache` | what DNS said, for as long as it holds |
 //! | `rest` | targets that failed, and when they are tried again |
 //! | `finder` | all of these together, for one shard |
+//! | `explain` | what a search would ask, for people |
 
 mod cache;
 mod dice;
+mod explain;
 mod finder;
 mod limits;
 mod plan;
@@ -21,6 +23,7 @@ pub mod search;
 
 pub use cache::Cache;
 pub use dice::Dice;
+pub use explain::explain;
 pub use finder::{Find, Finder, PlaceId, QuestionId};
 pub use plan::Plan;
 pub use rest::{Outcome, Rest};
@@ -166,6 +169,16 @@ impl Query {
     pub fn name(&self) -> &str {
         match self {
             Self::Naptr { name } | Self::Srv { name } | Self::Addresses { name } => name,
+        }
+    }
+}
+
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Naptr { name } => write!(f, "NAPTR of {name}"),
+            Self::Srv { name } => write!(f, "SRV of {name}"),
+            Self::Addresses { name } => write!(f, "A and AAAA of {name}"),
         }
     }
 }

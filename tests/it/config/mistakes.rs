@@ -97,6 +97,22 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
          remove it",
     ),
     (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[dns]\nservers = [\"ns.example\"]",
+        "9: dns.servers: \"ns.example\" is no IP address; write \"IP\" or \"IP:PORT\", such as \"192.0.2.53\" or \
+         \"[2001:db8::53]:53\"",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[dns]\nservers = []",
+        "9: dns.servers: is empty; name a server, or remove the key: then the system's are asked",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[dns]\nattempts = 0",
+        "9: dns.attempts: 0 is out of range; write a whole number from 1 to 10",
+    ),
+    (
         "[[domain]]\nhome = \"sip\"",
         "[[domain]]\nhome = \"pbx\"",
         "9: domain.home: \"pbx\" is not known; write \"sip\" or \"xmpp\"",
