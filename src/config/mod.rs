@@ -142,21 +142,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     if let Some(sip) = &mut sip {
         sip.accounts = check::accounts(&section, &sip.auth, &domains);
     }
-    let mut peers = Vec::new();
-    let accounts = sip.as_ref().map_or(&[][..], |sip| &sip.accounts);
-    let all_accounts = accounts.len() == section.sections("account").len();
-    for section in section.sections("peer") {
-        let peer = read::peer::peer(&section, accounts, all_accounts);
-        check::peer(&section, &peer.domains, &domains);
-        check::open_peer(&section, &peer);
-        peers.push(peer);
-    }
-    if let Some(sip) = &sip {
-        peers.extend(check::accounts_without_peer(&sip.accounts, &peers));
-    }
-    peers.extend(
-        domains.iter().filter_map(|d| d.part.as_ref()).filter(|d| d.mapping.home == Home::Sip).map(check::implied_peer),
-    );
+    let peers = peers(&section, sip.as_ref(), &domains);
     if let Some(sip) = &sip {
         check::advertised(&section, sip);
         check::certificate(&section, sip);
@@ -177,6 +163,23 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         log: read::log(&top.section("log")),
         warnings: Vec::new(),
     })
+}
+
+/// Who may send: the entries, then what accounts and domains imply.
+fn peers(section: &Section<'_>, sip: Option<&Sip>, domains: &[read::Read<'_, Domain>]) -> Vec<Peer> {
+    let accounts = sip.map_or(&[][..], |sip| &sip.accounts);
+    let all_accounts = accounts.len() == section.sections("account").len();
+    let entry = |section: Section<'_>| {
+        let peer = read::peer::peer(&section, accounts, all_accounts);
+        check::peer(&section, &peer.domains, domains);
+        check::open_peer(&section, &peer);
+        peer
+    };
+    let mut peers: Vec<Peer> = section.sections("peer").into_iter().map(entry).collect();
+    peers.extend(check::accounts_without_peer(accounts, &peers));
+    let of_sip = domains.iter().filter_map(|read| read.part.as_ref()).filter(|part| part.mapping.home == Home::Sip);
+    peers.extend(of_sip.map(check::implied_peer));
+    peers
 }
 
 /// `[[xmpp.component]]`: one XEP-0114 link to one XMPP server.

@@ -49,8 +49,10 @@ pub enum Reason {
     Malformed,
     /// Too many connections.
     Connections,
-    /// More than its rate.
+    /// A peer that sent more than its rate.
     Rate,
+    /// More requests that would have to prove an account than anybody needs.
+    Attempts,
     /// TLS proved nothing, or the wrong name.
     Tls,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for Reason {
             Self::Malformed => "malformed",
             Self::Connections => "connections",
             Self::Rate => "rate",
+            Self::Attempts => "attempts",
             Self::Tls => "tls",
         })
     }

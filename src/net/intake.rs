@@ -245,7 +245,7 @@ impl Intake {
             doors.logins_per_network.take(&network(ip), now).is_ok() && doors.logins.take(now).is_ok()
         };
         if !allowed {
-            return self.drop(bytes, &flow, Reason::Rate);
+            return self.drop(bytes, &flow, Reason::Attempts);
         }
         if let Err(error) = wire::parse(bytes) {
             return self.refuse_unreadable(&error, bytes, flow);

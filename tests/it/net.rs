@@ -10,6 +10,7 @@ mod identity;
 mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
 mod rig;
+mod scanners;
 mod sip_flood;
 mod sip_malformed;
 mod stop;
