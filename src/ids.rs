@@ -78,6 +78,12 @@ impl Ids {
         digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
+    /// A number from 0 to below 1 that nobody can guess: for spreading what would otherwise happen everywhere at once.
+    pub fn chance(&mut self) -> f64 {
+        let number = (self.number() >> 32) as u32;
+        f64::from(number) / (f64::from(u32::MAX) + 1.0)
+    }
+
     fn append_token(&mut self, text: &mut String) {
         self.count += 1;
         text.push(char::from(ALPHABET[usize::from(self.shard >> 5)]));
@@ -147,6 +153,15 @@ mod tests {
         let tokens: HashSet<String> = [ids.token(), one.token(), two.token()].into();
         assert_eq!(tokens.len(), 3);
         assert_eq!(shard_of(&one.token()), Some(3));
+    }
+
+    #[test]
+    fn chances_are_spread_between_0_and_1() {
+        let mut ids = Ids::new([1; 32], 0);
+        let chances: Vec<f64> = (0..1000).map(|_| ids.chance()).collect();
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        let low = chances.iter().filter(|chance| **chance < 0.5).count();
+        assert!((400..600).contains(&low), "{low}");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::time::Now;
 pub(super) struct Keyring {
     /// By route.
     domains: Vec<Option<Client>>,
+    /// By the number of the user.
+    users: Vec<Client>,
     /// When the log was last told of a route that wants credentials.
     told: HashMap<RouteId, Duration>,
 }
@@ -29,11 +31,19 @@ impl Keyring {
     /// The credentials of each route, where it has some.
     pub(super) fn new<'a>(routes: impl Iterator<Item = &'a [Account]>, ids: &mut Ids) -> Self {
         let client = |accounts: &[Account]| (!accounts.is_empty()).then(|| Client::new(accounts.to_vec(), ids.fork()));
-        Self { domains: routes.map(client).collect(), told: HashMap::new() }
+        Self { domains: routes.map(client).collect(), users: Vec::new(), told: HashMap::new() }
     }
 
-    fn client(&mut self, route: RouteId, _purpose: &Purpose) -> Option<&mut Client> {
-        self.domains.get_mut(route)?.as_mut()
+    /// The credentials of the next user.
+    pub(super) fn add_user(&mut self, account: Account, ids: &mut Ids) {
+        self.users.push(Client::new(vec![account], ids.fork()));
+    }
+
+    fn client(&mut self, route: RouteId, purpose: &Purpose) -> Option<&mut Client> {
+        match purpose.user() {
+            Some(user) => self.users.get_mut(user),
+            None => self.domains.get_mut(route)?.as_mut(),
+        }
     }
 }
 

@@ -14,6 +14,8 @@
 use std::time::Duration;
 
 use super::authorize::is_challenge;
+use super::people::UserId;
+use super::register::RegistrationId;
 use super::{Gateway, LookupId, Size, limits, proxy, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
@@ -36,6 +38,24 @@ pub(super) enum Purpose {
     Health(RouteId),
     /// A request of a peer, sent on.
     Forward(proxy::Forward),
+    /// A registration of ours.
+    Register {
+        /// Which.
+        id: RegistrationId,
+        /// In whose name, if not the domain's.
+        user: Option<UserId>,
+    },
+}
+
+impl Purpose {
+    /// The user in whose own name it is, and with whose credentials.
+    pub(super) fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Letter(letter) => letter.user(),
+            Self::Register { user, .. } => *user,
+            Self::Health(_) | Self::Forward(_) => None,
+        }
+    }
 }
 
 /// How an errand ended.
@@ -169,6 +189,9 @@ impl Gateway {
         let Ok(large) = self.fit(&request, route, &mut targets) else {
             return Err(Box::new((purpose, End::TooLarge)));
         };
+        if let Purpose::Register { id, .. } = &purpose {
+            self.registrations.went_to(*id, &targets, now);
+        }
         let again = self.may_go_again(route, &purpose).then(|| targets.clone());
         let sending = self.sending(route);
         match self.endpoint.request(&request, targets, sending, now) {
@@ -286,6 +309,7 @@ impl Gateway {
             Purpose::Letter(letter) => self.on_letter_end(letter, end, now),
             Purpose::Health(route) => self.on_health_end(route, end, now),
             Purpose::Forward(forward) => self.on_forward_end(&forward, &end, now),
+            Purpose::Register { id, .. } => self.on_register_end(id, end, now),
         }
     }
 
@@ -319,6 +343,7 @@ impl std::fmt::Display for Purpose {
             Self::Letter(letter) => write!(f, "{letter}"),
             Self::Health(route) => write!(f, "health of {route}"),
             Self::Forward(forward) => write!(f, "{forward}"),
+            Self::Register { id, .. } => write!(f, "r{id}"),
         }
     }
 }

@@ -47,6 +47,15 @@ pub(super) const LIMITED_USERS: usize = 65_536;
 /// That a SIP server wants credentials which are not configured is said in the log no more often than this.
 pub(super) const CHALLENGE_LOG: Duration = Duration::from_secs(60);
 
+/// Registrations that begin together are so far apart: fifty a second are no burst to a PBX.
+pub(super) const REGISTER_SPACING: Duration = Duration::from_millis(20);
+
+/// A closed connection brings a registration forward no more often than this, for servers that close after each answer.
+pub(super) const REGISTER_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long the end of the process waits for registrations to be taken back; they lapse anyway.
+pub(super) const UNREGISTER: Duration = Duration::from_millis(1_500);
+
 /// An error stanza that a link had no room for is offered again after so long.
 pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);
 

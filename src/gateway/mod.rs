@@ -20,6 +20,8 @@
 //! | `capable` | what phones and next hops take, learned from their answers |
 //! | `alive` | whether the next hops are there |
 //! | `proxy` | a request for a domain of the SIP side is sent on to it |
+//! | `register` | registrations of ours |
+//! | `people` | XMPP users with accounts of their own on the SIP side |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
@@ -40,10 +42,12 @@ mod held;
 mod input;
 mod limits;
 mod lines;
+pub mod people;
 mod proxy;
 pub mod rate;
 mod recent;
 pub mod refused;
+pub mod register;
 mod service;
 mod settings;
 pub mod stats;
@@ -85,6 +89,8 @@ pub struct Gateway {
     /// The names proven on the connections that are open; bounded by the rim, which bounds the connections.
     flows: HashMap<u64, Arc<[String]>>,
     keyring: authorize::Keyring,
+    people: people::People,
+    registrations: register::Registrations,
     ids: Ids,
     links: Vec<LinkState>,
     draining: bool,
@@ -144,6 +150,10 @@ enum Timer {
     Ask(errand::RouteId),
     /// An INVITE that was sent on has rung for too long, or is over; the number says of which of its deadlines it is.
     Leg(ClientId, u32),
+    /// A registration is due, or lapses.
+    Register(register::RegistrationId),
+    /// Registrations that were taken back have had their time.
+    Unregistered,
 }
 
 impl Gateway {
@@ -155,13 +165,18 @@ impl Gateway {
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
         let accounts = settings.routes.iter().map(|(_, route)| route.credentials.as_slice());
         let have = sip.sent_by.iter().map(|(transport, _)| *transport).collect();
-        let endpoint = Endpoint::new(sip, ids.fork());
+        let mut keyring = authorize::Keyring::new(accounts, &mut ids);
+        let people = people::People::new(&settings.routes, &mut keyring, &mut ids);
+        let registrations = register::Registrations::new(ids.fork());
+        let endpoint = Endpoint::new(sip.clone(), ids.fork());
         let proxy = proxy::Proxy::new(settings.routes.iter().any(|(_, route)| route.forward));
         let directions = Directions::new(&settings.routes, have, ids.number());
         let mut gateway = Self {
             endpoint,
             flows: HashMap::new(),
-            keyring: authorize::Keyring::new(accounts, &mut ids),
+            keyring,
+            people,
+            registrations,
             mapping,
             entrance: entrance::Entrance::new(&settings.trust),
             settings,
@@ -190,6 +205,7 @@ impl Gateway {
             stats: Stats::default(),
         };
         gateway.begin_asking();
+        gateway.plan_registrations(&sip);
         gateway
     }
 
@@ -211,6 +227,7 @@ impl Gateway {
             Input::FlowClosed(flow) => {
                 self.flows.remove(&flow.id);
                 self.ask_endpoint(now, |endpoint, events| endpoint.flow_closed(&flow, now, events));
+                self.on_registered_flow_closed(&flow, now);
             }
             Input::LinkUp(link) => self.on_link_up(link),
             Input::LinkDown(link) => self.on_link_down(link, now),
@@ -221,7 +238,10 @@ impl Gateway {
                 }
             }
             Input::Located(lookup, answer, ttl) => self.on_located(lookup, answer, ttl, now),
-            Input::Drain => self.drain(),
+            Input::Drain => {
+                self.drain();
+                self.unregister(now);
+            }
             Input::GiveUp => {
                 self.give_up_to_sip();
                 self.give_up_to_xmpp(now);
@@ -247,6 +267,8 @@ impl Gateway {
                 Timer::Offer(link) => self.offer_held(link),
                 Timer::Ask(route) => self.ask_health(route, now),
                 Timer::Leg(client, count) => self.on_leg_timer(client, count, now),
+                Timer::Register(id) => self.on_register_due(id, now),
+                Timer::Unregistered => self.on_unregistered(),
             }
         }
     }
@@ -274,10 +296,8 @@ impl Gateway {
     /// Whether every message that was taken has had its outcome.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.lines.pending() == 0
-            && self.open == 0
-            && self.proxy.is_done()
-            && self.links.iter().all(|link| link.last_ping.is_none())
+        let told = self.lines.pending() == 0 && self.open == 0 && self.proxy.is_done();
+        told && self.registrations.are_over() && self.links.iter().all(|link| link.last_ping.is_none())
     }
 
     /// The counters.
@@ -301,6 +321,7 @@ impl Gateway {
         let sip = self.endpoint.stats();
         let mut samples = self.stats.samples();
         samples.extend(self.health_samples());
+        samples.extend(self.registration_samples());
         samples.extend([
             level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
             level(

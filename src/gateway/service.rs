@@ -13,7 +13,7 @@ use crate::xmpp::stanza::{Condition, Iq, IqKind, Presence, PresenceKind, Stanza,
 use crate::xmpp::xep::{disco, ping, time, vcard, version};
 
 /// What we serve on the SIP side.
-const ALLOW: &str = "MESSAGE, OPTIONS";
+pub(super) const ALLOW: &str = "MESSAGE, OPTIONS";
 
 /// Features of the gateway's own address (XEP-0030).
 const GATEWAY_FEATURES: &[&str] =

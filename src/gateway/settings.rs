@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::people::User;
+use super::register::Register;
 use super::trust::{Stranger, Trust};
 use crate::sip::auth::Account;
 use crate::sip::locate::Destination;
@@ -47,6 +49,10 @@ pub struct Route {
     pub tls_name: Option<Arc<str>>,
     /// What answers its challenges (RFC 3261 section 22).
     pub credentials: Vec<Account>,
+    /// As what stox registers with it.
+    pub register: Option<Register>,
+    /// XMPP users with accounts of their own there.
+    pub users: Vec<User>,
 }
 
 /// What happens to a request too large for UDP.
@@ -87,6 +93,8 @@ impl Route {
             forward: false,
             tls_name: None,
             credentials: Vec::new(),
+            register: None,
+            users: Vec::new(),
         }
     }
 }

@@ -7,5 +7,6 @@ mod bench;
 mod directions;
 mod entrance;
 mod proxy;
+mod register;
 mod to_sip;
 mod to_xmpp;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::errand::{End, Purpose, RouteId};
 use super::lines::{Entered, Pair};
+use super::people::UserId;
 use super::recent::Print;
 use super::stats::ToSip;
 use super::{Gateway, Link, limits};
@@ -56,6 +57,14 @@ pub(super) struct Pending {
     form: Form,
     /// It has been said in two forms.
     again: bool,
+    /// The sender's own account on the SIP server, if there is one.
+    user: Option<UserId>,
+}
+
+impl Pending {
+    pub(super) fn user(&self) -> Option<UserId> {
+        self.user
+    }
 }
 
 impl Gateway {
@@ -142,13 +151,19 @@ impl Gateway {
         let (from_tag, call_id) = (self.ids.tag(), self.ids.call_id());
         let outgoing = Outgoing { from_tag: &from_tag, call_id: &call_id, cseq: self.cseq, language: None };
         let form = self.form_for(route, &sender.to, now);
-        let letter = Pending { pair: pair.clone(), sender, message, form, again: false };
+        let user = self.people.find(route, &sender.from);
+        let letter = Pending { pair: pair.clone(), sender, message, form, again: false, user };
         self.dispatch(route, letter, &outgoing, now)
     }
 
     /// Writes a message in its form and sends it. `false`: it has already had its outcome.
     fn dispatch(&mut self, route: RouteId, letter: Pending, outgoing: &Outgoing<'_>, now: Now) -> bool {
-        let request = match self.mapping.message_to_sip_as(&letter.message, outgoing, letter.form) {
+        let written = self.mapping.message_to_sip_as(&letter.message, outgoing, letter.form);
+        let signed = written.and_then(|mut request| match letter.user {
+            Some(user) => self.sign(user, &mut request).map(|()| request),
+            None => Ok(request),
+        });
+        let request = match signed {
             Ok(request) => request,
             Err(failure) => {
                 self.refuse(&letter.sender, &failure, ToSip::Rejected);
@@ -275,7 +290,7 @@ impl Gateway {
         for purpose in self.abandon_errands() {
             match purpose {
                 Purpose::Letter(letter) => self.end_line(&letter, &failure),
-                Purpose::Health(_) | Purpose::Forward(_) => {}
+                Purpose::Health(_) | Purpose::Forward(_) | Purpose::Register { .. } => {}
             }
         }
     }

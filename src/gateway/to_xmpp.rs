@@ -43,7 +43,10 @@ impl Gateway {
             self.deny(transaction, &request, &failure, ToXmpp::LinkDown, now);
             return;
         }
-        let message = match self.mapping.sip_to_message_of(&request, asserted, now.wall) {
+        let mut request = request;
+        let readdressed = self.readdress(&mut request);
+        let read = readdressed.and_then(|()| self.mapping.sip_to_message_of(&request, asserted, now.wall));
+        let message = match read {
             Err(failure) => {
                 self.deny(transaction, &request, &failure, ToXmpp::Rejected, now);
                 return;

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::message::header::{Contact, Expires, From, MaxForwards, MinExpires, NameAddr, RetryAfter, To};
-use super::message::{Headers, Method, Name, Request, Response, Status};
+use super::message::{Headers, Method, Name, Request, Response};
 use super::uri::Uri;
 use crate::ids::Ids;
 use crate::time::Now;
@@ -173,6 +173,12 @@ impl Registration {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.refusals >= REFUSALS
+    }
+
+    /// Whether it is being taken back, or was.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.removing
     }
 
     /// What went wrong last; empty if nothing did.

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::sip::message::Status;
 
 fn uri(text: &str) -> Uri {
     Uri::parse(text).unwrap()
