@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::gateway::register::Standing;
 use crate::gateway::stats::Sample;
 use crate::gateway::{Condition, Gateway, Input, Output};
 use crate::net::{Batch, Clock, Net};
@@ -40,6 +41,8 @@ pub struct Told {
     pub samples: Vec<Sample>,
     /// How the SIP servers are doing.
     pub conditions: Vec<Condition>,
+    /// How our registrations stand.
+    pub registrations: Vec<Standing>,
 }
 
 /// One gateway with its queue and its sockets.
@@ -145,7 +148,8 @@ impl Shard {
     fn publish(&self) {
         if let Ok(mut published) = self.published.lock() {
             let conditions = self.gateway.conditions(self.clock.now().mono);
-            *published = Told { samples: self.gateway.samples(), conditions };
+            let registrations = self.gateway.registrations();
+            *published = Told { samples: self.gateway.samples(), conditions, registrations };
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{Gateway, Timer, limits};
 use crate::ids::Ids;
 use crate::sip::endpoint::{EndpointConfig, Flow};
 use crate::sip::locate::{Destination, Target, Transport};
+use crate::sip::message::Response;
 use crate::sip::registration::{Binding, Registration, State};
 use crate::sip::uri::Uri;
 use crate::time::Now;
@@ -144,9 +145,11 @@ pub(super) fn contact_uri(contact: &str, sip: &EndpointConfig, next_hop: &Destin
     let wanted = next_hop.transport.unwrap_or(Transport::Udp);
     let (transport, own) = sip.sent_by.iter().find(|(transport, _)| *transport == wanted).or(sip.sent_by.first())?;
     let port = own.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let parameter = match transport {
-        Transport::Udp => String::new(),
-        other => format!(";transport={}", other.token().to_ascii_lowercase()),
+    // UDP is what a URI without the parameter means.
+    let parameter = if *transport == Transport::Udp {
+        String::new()
+    } else {
+        format!(";transport={}", transport.token().to_ascii_lowercase())
     };
     Uri::parse(&format!("sip:{contact}@{}{port}{parameter}", own.host)).ok()
 }
@@ -196,11 +199,10 @@ impl Gateway {
         let Some(entry) = self.registrations.list.get_mut(id) else { return };
         let machine = &mut entry.machine;
         let was_leaving = machine.is_leaving();
-        match end {
-            End::Answered(response) => machine.answered(&response, now, chance),
-            End::Unproven(failure) => machine.refused(failure.text.as_deref().unwrap_or("401"), now, chance),
-            End::Resting(time) => machine.failed("the SIP server asks to be left alone", Some(time), now, chance),
-            end => machine.failed(&words(&end), None, now, chance),
+        match why_not(end) {
+            Ok(response) => machine.answered(&response, now, chance),
+            Err(WhyNot::Refused(why)) => machine.refused(&why, now, chance),
+            Err(WhyNot::Failed(why, retry_after)) => machine.failed(&why, retry_after, now, chance),
         }
         if was_leaving && machine.due().is_none() {
             self.registrations.leaving = self.registrations.leaving.saturating_sub(1);
@@ -314,16 +316,24 @@ impl Gateway {
     }
 }
 
-/// Why no answer came.
-fn words(end: &End) -> String {
-    match end {
-        End::TimedOut { .. } => "the SIP server does not answer".to_owned(),
-        End::Broken => "the connection broke".to_owned(),
-        End::NotSent(cause) | End::NotSentLarge(cause) => format!("the SIP server cannot be reached: {cause}"),
-        End::NotFound(reason) => format!("the SIP server was not found: {reason}"),
-        End::TooLarge => "the request is too large for the way".to_owned(),
-        End::Full(what) => (*what).to_owned(),
-        End::NoWay => "no transport leads to the SIP server".to_owned(),
-        End::Answered(_) | End::Unproven(_) | End::Resting(_) => "refused".to_owned(),
-    }
+/// Why there is no answer to a REGISTER.
+enum WhyNot {
+    Refused(String),
+    Failed(String, Option<Duration>),
+}
+
+fn why_not(end: End) -> Result<Response, WhyNot> {
+    let failed = |why: &str| WhyNot::Failed(why.to_owned(), None);
+    Err(match end {
+        End::Answered(response) => return Ok(response),
+        End::Unproven(failure) => WhyNot::Refused(failure.text.unwrap_or_else(|| "401".to_owned())),
+        End::Resting(time) => WhyNot::Failed("the SIP server asks to be left alone".to_owned(), Some(time)),
+        End::TimedOut { .. } => failed("the SIP server does not answer"),
+        End::Broken => failed("the connection broke"),
+        End::NotSent(cause) | End::NotSentLarge(cause) => failed(&format!("the SIP server cannot be reached: {cause}")),
+        End::NotFound(reason) => failed(&format!("the SIP server was not found: {reason}")),
+        End::TooLarge => failed("the request is too large for the way"),
+        End::Full(what) => failed(what),
+        End::NoWay => failed("no transport leads to the SIP server"),
+    })
 }

@@ -8,7 +8,10 @@ use tracing::info;
 use super::{Sources, certificates};
 use crate::admin::{Part, Readiness};
 use crate::config::{Component, Config};
+use crate::gateway::Condition;
+use crate::gateway::register::Standing;
 use crate::net::LinkBoard;
+use crate::sip::registration::State;
 
 /// Says once that both sides are up, to people and to systemd.
 pub(super) async fn announce(config: Config, sources: Arc<Sources>) {
@@ -48,8 +51,70 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
     parts.extend(certificate.map(|detail| Part { name: "sip certificate".to_owned(), up: true, detail }));
     let ready = parts.iter().all(|part| part.up);
     // A SIP server that is silent does not make stox unready: to start it anew would help nobody, messages for others
-    // still cross, and those for it are refused with a reason.
-    let told = sources.published.lock().map(|told| told.conditions.clone()).unwrap_or_default();
-    parts.extend(told.into_iter().map(|told| Part { name: told.name, up: told.up, detail: told.detail }));
+    // still cross, and those for it are refused with a reason. The same holds for a registration that is not there.
+    if let Ok(told) = sources.published.lock() {
+        let part = |told: &Condition| Part { name: told.name.clone(), up: told.up, detail: told.detail.clone() };
+        parts.extend(told.conditions.iter().map(part));
+        parts.extend(registrations(&told.registrations));
+    }
     Readiness { ready, parts }
+}
+
+/// Users who are not registered and are named one by one; of more there is only the number.
+const NAMED_USERS: usize = 20;
+
+/// How our registrations stand.
+fn registrations(standings: &[Standing]) -> Vec<Part> {
+    let up = |standing: &&Standing| standing.state == State::Registered;
+    let part = |standing: &Standing| {
+        let of_user = standing.user.as_ref().map(|jid| format!(" of {jid}")).unwrap_or_default();
+        let detail = match (standing.state.name(), standing.trouble.as_str()) {
+            (state, "") => state.to_owned(),
+            (state, trouble) => format!("{state}: {trouble}"),
+        };
+        Part { name: format!("registration {}{of_user}", standing.aor), up: up(&standing), detail }
+    };
+    let (users, domains): (Vec<_>, Vec<_>) = standings.iter().partition(|standing| standing.user.is_some());
+    let mut parts: Vec<Part> = domains.into_iter().map(part).collect();
+    if !users.is_empty() {
+        let registered = users.iter().filter(|standing| up(standing)).count();
+        parts.push(Part {
+            name: "registrations of users".to_owned(),
+            up: registered == users.len(),
+            detail: format!("{registered} of {} registered", users.len()),
+        });
+        parts.extend(users.into_iter().filter(|standing| !up(standing)).take(NAMED_USERS).map(part));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(user: Option<&str>, state: State, trouble: &str) -> Standing {
+        Standing {
+            domain: "sip.example".to_owned(),
+            aor: "sip:stox@pbx.example".to_owned(),
+            user: user.map(str::to_owned),
+            state,
+            trouble: trouble.to_owned(),
+        }
+    }
+
+    #[test]
+    fn domains_are_shown_each_and_users_as_far_as_they_are_in_trouble() {
+        let mut standings = vec![standing(None, State::Refused, "403 Forbidden")];
+        standings.extend((0..100).map(|_| standing(Some("juliet@xmpp.example"), State::Failing, "no answer")));
+        standings.push(standing(Some("nurse@xmpp.example"), State::Registered, ""));
+        let told: Vec<_> = registrations(&standings)
+            .iter()
+            .map(|part| format!("{}: {} {}", part.name, part.up, part.detail))
+            .collect();
+        assert_eq!(told[0], "registration sip:stox@pbx.example: false refused: 403 Forbidden");
+        assert_eq!(told[1], "registrations of users: false 1 of 101 registered");
+        assert_eq!(told[2], "registration sip:stox@pbx.example of juliet@xmpp.example: false failing: no answer");
+        assert_eq!(told.len(), 2 + NAMED_USERS);
+        assert!(registrations(&[]).is_empty());
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Error, Node};
-use crate::config::{Config, HostPort, Large, NextHop, Transport};
+use crate::config::{self, Config, HostPort, Large, NextHop, Transport};
+use crate::gateway::people::User;
+use crate::gateway::register::Register;
 use crate::gateway::trust::Trust;
 use crate::gateway::{Gateway, Route, Settings, Size};
 use crate::ids::Ids;
@@ -56,6 +59,8 @@ impl Node {
                     large,
                     tls_name: Some(tls_name),
                     credentials: domain.credentials.clone(),
+                    register: domain.register.as_ref().map(register),
+                    users: domain.users.iter().map(user).collect(),
                     ..Route::to(next_hop)
                 },
             )
@@ -140,6 +145,23 @@ pub(super) fn destination(hop: &NextHop) -> Destination {
         transport: hop.transport.map(Transport::sip),
         secure: hop.secure,
     }
+}
+
+fn register(wanted: &config::Register) -> Register {
+    Register { aor: wanted.aor.clone(), contact: wanted.contact.clone(), expires: whole_seconds(wanted.expires) }
+}
+
+fn user(user: &config::User) -> User {
+    User {
+        jid: user.jid.clone(),
+        aor: user.aor.clone(),
+        account: user.account.clone(),
+        register: user.register.then(|| whole_seconds(user.expires)),
+    }
+}
+
+fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn sent_by(host: &HostPort) -> SentBy {
