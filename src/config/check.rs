@@ -9,7 +9,7 @@ use super::section::Section;
 use super::value::{Cidr, HostPort, Listen};
 use super::{Component, Domain, Peer, Sip, SipAccount, Source};
 use crate::mapping::{DomainMapping, Home, domain};
-pub(super) use accounts::{accounts, users};
+pub(super) use accounts::{users, with_accounts};
 
 /// Components: no domain twice, and each used by a `[[domain]]`.
 pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_, Domain>]) {

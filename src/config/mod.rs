@@ -138,10 +138,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
 
     let section = top.section("sip");
     let dir = doc.file().parent().unwrap_or(Path::new(""));
-    let mut sip = read::sip(&section, dir);
-    if let Some(sip) = &mut sip {
-        sip.accounts = check::accounts(&section, &sip.auth, &domains);
-    }
+    let sip = read::sip(&section, dir).map(|sip| check::with_accounts(sip, &section, &domains));
     let peers = peers(&section, sip.as_ref(), &domains);
     if let Some(sip) = &sip {
         check::advertised(&section, sip);

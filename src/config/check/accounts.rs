@@ -3,11 +3,16 @@
 use super::super::accounts::{Auth, SipAccount};
 use super::super::read::{self, Read};
 use super::super::section::Section;
-use super::Domain;
+use super::{Domain, Sip};
 use crate::mapping::Home;
 
+/// `[sip]` with its accounts.
+pub(in crate::config) fn with_accounts(sip: Sip, section: &Section<'_>, domains: &[Read<'_, Domain>]) -> Sip {
+    Sip { accounts: accounts(section, &sip.auth, domains), ..sip }
+}
+
 /// `[[sip.account]]`: read, no user twice, each domain they assert bridged.
-pub(in crate::config) fn accounts(sip: &Section<'_>, auth: &Auth, domains: &[Read<'_, Domain>]) -> Vec<SipAccount> {
+fn accounts(sip: &Section<'_>, auth: &Auth, domains: &[Read<'_, Domain>]) -> Vec<SipAccount> {
     let mut accounts: Vec<SipAccount> = Vec::new();
     for section in sip.sections("account") {
         let Some(account) = read::accounts::account(&section, auth) else { continue };
