@@ -16,6 +16,8 @@ use stox::sip::locate::{Answer, Dice, Query, Reason, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
+use super::rig::{PATIENCE, Phone, Server as XmppServer, Setup, Stox, World};
+
 const ZONE: &str = r#"
 $ORIGIN pbx.test.
 @             60 IN SOA   ns hostmaster 1 3600 600 86400 7
@@ -49,17 +51,7 @@ impl Rig {
 
     /// Before a server that has the zone.
     async fn of(zone: &str) -> Self {
-        let origin = Name::from_ascii("pbx.test.").unwrap();
-        let (_, records) = Parser::new(zone, None, Some(origin.clone())).parse().unwrap();
-        let zone = InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny);
-        let handler: InMemoryZoneHandler = zone.unwrap();
-        let mut catalog = Catalog::new();
-        catalog.upsert(origin.into(), vec![Arc::new(handler)]);
-        let mut server = Server::new(catalog);
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let addr = udp.local_addr().unwrap();
-        server.register_socket(udp);
-        server.register_listener(TcpListener::bind(addr).await.unwrap(), Duration::from_secs(5), 16);
+        let (server, addr) = serve(zone).await;
         Self { _server: Some(server), ..Self::at(addr, Duration::from_secs(5), 1) }
     }
 
@@ -76,6 +68,22 @@ impl Rig {
         let targets = plan.order(&mut Dice::new(1)).into_iter();
         Ok(targets.map(|target| format!("{} {}", target.transport, target.addr)).collect())
     }
+}
+
+/// A server that has the zone, over UDP and TCP; it ends with what is given back.
+async fn serve(zone: &str) -> (Server<Catalog>, SocketAddr) {
+    let origin = Name::from_ascii("pbx.test.").unwrap();
+    let (_, records) = Parser::new(zone, None, Some(origin.clone())).parse().unwrap();
+    let zone = InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny);
+    let handler: InMemoryZoneHandler = zone.unwrap();
+    let mut catalog = Catalog::new();
+    catalog.upsert(origin.into(), vec![Arc::new(handler)]);
+    let mut server = Server::new(catalog);
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let addr = udp.local_addr().unwrap();
+    server.register_socket(udp);
+    server.register_listener(TcpListener::bind(addr).await.unwrap(), Duration::from_secs(5), 16);
+    (server, addr)
 }
 
 fn naptr(name: &str) -> Query {
@@ -278,4 +286,22 @@ async fn thousands_of_questions_wait_for_a_silent_server_within_bounds() {
     }
     let heard = heard.lock().unwrap().len();
     assert!((1..=1_100).contains(&heard), "what cannot wait is not asked: {heard}");
+}
+
+#[test]
+fn the_servers_of_a_next_hop_get_its_messages_and_may_send_in_its_name() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let phone = Phone::new();
+    let port = phone.addr().port();
+    let zone = format!("{ZONE}_sip._udp.live 60 IN SRV 1 0 {port} host\nhost 60 IN A 127.0.0.1\n");
+    let (_names, addr) = runtime.block_on(serve(&zone));
+    let more = format!("[dns]\nservers = [\"{addr}\"]\n");
+    let setup = Setup { next_hop: Some("sip:live.pbx.test;transport=udp"), more: &more, ..Setup::default() };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stox = Stox::start(listener.local_addr().unwrap(), phone.addr(), &setup);
+    let mut server = XmppServer::accept(listener, PATIENCE);
+    server.negotiate();
+    server.settle();
+    let mut world = World { stox, server, phone };
+    world.assert_it_works();
 }
