@@ -159,7 +159,7 @@ enum Timer {
 impl Gateway {
     /// A gateway with nothing on its way; every link counts as down until [`Input::LinkUp`].
     #[must_use]
-    pub fn new(mapping: Arc<Mapping>, settings: Settings, sip: EndpointConfig, mut ids: Ids) -> Self {
+    pub fn new(mapping: Arc<Mapping>, settings: Settings, mut sip: EndpointConfig, mut ids: Ids) -> Self {
         let links = settings.links.iter().map(|_| LinkState::default()).collect();
         let (per_pair, in_all) = (settings.queue_per_pair, settings.messages_to_sip);
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
@@ -168,8 +168,9 @@ impl Gateway {
         let mut keyring = authorize::Keyring::new(accounts, &mut ids);
         let people = people::People::new(&settings.routes, &mut keyring, &mut ids);
         let registrations = register::Registrations::new(ids.fork());
+        sip.sent_on = proxy::hosts(&settings, &mapping);
+        let proxy = proxy::Proxy::new(!sip.sent_on.is_empty());
         let endpoint = Endpoint::new(sip.clone(), ids.fork());
-        let proxy = proxy::Proxy::new(settings.routes.iter().any(|(_, route)| route.forward));
         let directions = Directions::new(&settings.routes, have, ids.number());
         let mut gateway = Self {
             endpoint,

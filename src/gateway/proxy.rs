@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 
 use super::errand::{End, Ended, Purpose, RouteId};
 use super::trust::{Source, Standing, Verdict};
-use super::{Gateway, Timer, limits};
-use crate::mapping::Home;
+use super::{Gateway, Settings, Timer, limits};
+use crate::mapping::{Home, Mapping};
 use crate::sip::endpoint::{ClientId, Event, Flow, Large, Sending, ServerId, Target, Transport};
 use crate::sip::locate::numeric;
 use crate::sip::message::check::{Refusal, check};
@@ -430,6 +430,13 @@ impl Gateway {
         let known = self.settings.trust.standing(&source) == Standing::Peer;
         known.then_some(Target { transport, addr: SocketAddr::new(ip, port) })
     }
+}
+
+/// The hosts of the domains that requests are sent on to.
+pub(super) fn hosts(settings: &Settings, mapping: &Mapping) -> Vec<String> {
+    let forwards = |xmpp: &str| settings.routes.iter().any(|(domain, route)| route.forward && domain == xmpp);
+    let of_sip = mapping.domains().iter().filter(|domain| domain.home == Home::Sip);
+    of_sip.filter(|domain| forwards(&domain.xmpp)).map(|domain| domain.sip_host.clone()).collect()
 }
 
 fn stopping(head: &Request) -> Response {

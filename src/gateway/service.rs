@@ -134,12 +134,16 @@ impl Gateway {
 }
 
 /// RFC 3261 section 8.2.1: 405 for a method that is known but not served, 501 (section 21.5.2) for an unknown one, 481 for
-/// what only makes sense in a dialog or says that it is in one (section 12.2.2), of which we have none.
+/// what only makes sense in a dialog or says that it is in one (section 12.2.2), of which we have none. So a PRACK with a
+/// To tag gets 481 (RFC 3262 section 3: no reliable provisional response of ours waits for it), and one without 405. An
+/// INVITE for media gets 405 as well and not 488: that would say that calls are taken, only not with this offer.
 fn status_for(request: &Request) -> Status {
     match &request.method {
         Method::Options => Status::OK,
-        Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack => Status::NO_SUCH_DIALOG,
-        Method::Invite | Method::Refer if request.headers.to().is_ok_and(|to| to.tag().is_some()) => {
+        Method::Bye | Method::Notify => Status::NO_SUCH_DIALOG,
+        Method::Invite | Method::Refer | Method::Info | Method::Update | Method::Prack
+            if request.headers.to().is_ok_and(|to| to.tag().is_some()) =>
+        {
             Status::NO_SUCH_DIALOG
         }
         Method::Subscribe => Status::BAD_EVENT,
@@ -149,7 +153,36 @@ fn status_for(request: &Request) -> Status {
         | Method::Register
         | Method::Message
         | Method::Publish
-        | Method::Refer => Status::METHOD_NOT_ALLOWED,
+        | Method::Refer
+        | Method::Info
+        | Method::Update
+        | Method::Prack => Status::METHOD_NOT_ALLOWED,
         Method::Other(_) => Status::NOT_IMPLEMENTED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sip::message::{Message, wire};
+
+    #[test]
+    fn what_belongs_to_a_call_is_481_inside_one_and_405_outside() {
+        for (method, inside, outside) in [
+            ("PRACK", 481, 405),
+            ("UPDATE", 481, 405),
+            ("INFO", 481, 405),
+            ("INVITE", 481, 405),
+            ("BYE", 481, 481),
+            ("NOTIFY", 481, 481),
+            ("OPTIONS", 200, 200),
+        ] {
+            for (tag, status) in [(";tag=t", inside), ("", outside)] {
+                let text = format!("{method} sip:a@b SIP/2.0\r\nTo: <sip:a@b>{tag}\r\nContent-Length: 0\r\n\r\n");
+                let Message::Request(request) = wire::parse(text.as_bytes()).unwrap() else { panic!("a response") };
+                assert_eq!(status_for(&request).code(), status, "{method}{tag}");
+            }
+        }
     }
 }

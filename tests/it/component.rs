@@ -320,6 +320,7 @@ fn what_is_not_served_is_refused_as_rfc_3261_says() {
         ("REGISTER", 405),
         ("PUBLISH", 405),
         ("REFER", 405),
+        ("PRACK", 405),
         ("FOO", 501),
         ("BYE", 481),
         ("NOTIFY", 481),

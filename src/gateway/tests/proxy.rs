@@ -8,7 +8,8 @@ use crate::gateway::trust::{Network, Peer, Stranger, Trust};
 use crate::gateway::{Input, Settings};
 use crate::sip::endpoint::{Flow, Inbound, Undelivered};
 use crate::sip::locate::{Answer, Transport};
-use crate::sip::message::{Message, Name, Request, Status, wire};
+use crate::sip::message::header::Via;
+use crate::sip::message::{Header, Message, Name, Request, Status, wire};
 
 const A: &str = "192.0.2.20:5060";
 const B: &str = "192.0.2.10:5060";
@@ -263,9 +264,14 @@ fn what_the_next_hop_sends_back_is_a_loop() {
     let mut back = sent;
     let via = "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKback;rport";
     back.headers.insert_first(Name::VIA, via);
-    back.headers.replace(Name::FROM, "<sip:ann@sip.example>;tag=other");
-    let looped = hear(&mut bench, B, Message::Request(back));
+    back.headers.replace(Name::FROM, "<sip:ann@sip.example>;tag=a1");
+    let looped = hear(&mut bench, B, Message::Request(back.clone()));
     assert_eq!(short(&looped), [(B, "482")]);
+    // Sent to somebody else, it is the same request and no loop.
+    back.uri = "sip:carol@sip.example".parse().unwrap();
+    back.headers.set_first(&Via::parse(via.replace("back", "on").as_bytes()).unwrap());
+    let spiral = hear(&mut bench, B, Message::Request(back));
+    assert_eq!(short(&spiral), [(B, "100"), (B, "INVITE sip:carol@sip.example")]);
 }
 
 #[test]

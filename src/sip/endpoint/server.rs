@@ -74,12 +74,12 @@ impl Endpoint {
         if self.on_again(&arrival, now) {
             return None;
         }
+        if arrival.request.method == Method::Cancel {
+            return self.on_cancel(&arrival, now);
+        }
         if self.servers.len() >= self.config.limits.server {
             self.refuse(&arrival);
             return None;
-        }
-        if arrival.request.method == Method::Cancel {
-            return self.on_cancel(&arrival, now);
         }
         self.on_new(arrival, now)
     }
@@ -264,6 +264,11 @@ impl Endpoint {
                 break;
             }
         }
+        if meant.is_none() && self.servers.len() >= self.config.limits.server {
+            // One that makes room is heard, and there is no more than one for each request.
+            self.stats.overloaded += 1;
+            return None;
+        }
         let mut response = cancel.request.response(if meant.is_some() { Status::OK } else { Status::NO_SUCH_DIALOG });
         if let Some(key) = meant {
             // The same tag as in the response to the request that is cancelled.
@@ -320,9 +325,6 @@ impl Endpoint {
     /// More open requests than we can bear: RFC 3261 section 21.5.4 without a transaction (section 8.2.7).
     fn refuse(&mut self, arrival: &Arrival) {
         self.stats.overloaded += 1;
-        if arrival.request.method == Method::Cancel {
-            return;
-        }
         let mut response = head::plain(&arrival.request, Status::SERVICE_UNAVAILABLE, &self.keys.tag(arrival.key));
         let base = self.config.limits.retry_after.as_secs();
         let spread = arrival.key.spread(base + 1);
@@ -359,9 +361,15 @@ impl Endpoint {
         })
     }
 
+    fn is_sent_on(&self, request: &Request) -> bool {
+        let hosts = &self.config.sent_on;
+        !hosts.is_empty()
+            && request.uri.host().is_some_and(|host| hosts.contains(&host.to_string().to_ascii_lowercase()))
+    }
+
     /// RFC 3261 section 8.2.2.2 looks at requests without To tag only.
     fn merge_key(&mut self, request: &Request) -> Option<MergeKey> {
-        if head::to_tag(&request.headers).is_some() {
+        if head::to_tag(&request.headers).is_some() || self.is_sent_on(request) {
             return None;
         }
         let cseq = head::cseq(&request.headers)?;

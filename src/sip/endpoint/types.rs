@@ -301,6 +301,9 @@ pub struct EndpointConfig {
     pub max_udp: usize,
     /// What bounds the tables.
     pub limits: Limits,
+    /// Hosts of Request-URIs that are sent on, lower case. The same request may rightly come by there twice with another
+    /// Request-URI, so it counts as merged (RFC 3261 section 8.2.2.2, which is for user agents) only where it is served.
+    pub sent_on: Vec<String>,
 }
 
 impl EndpointConfig {
@@ -312,6 +315,7 @@ impl EndpointConfig {
             timing: Timing::default(),
             max_udp: MAX_UDP,
             limits: Limits::default(),
+            sent_on: Vec::new(),
         }
     }
 }

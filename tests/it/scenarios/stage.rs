@@ -148,6 +148,7 @@ fn change(
             let plan = NumberPlan { sip: NumberForm::Extension, jid: NumberForm::Extension, ..plan };
             domains.iter_mut().for_each(|domain| domain.numbers = Some(Box::new(plan.clone())));
         }
+        "forward" => settings.routes.iter_mut().for_each(|(_, route)| route.forward = yes),
         "typing" => {
             let typing = match value {
                 "yes" => Typing::Always,

@@ -310,6 +310,21 @@ fn beyond_the_limit_requests_get_503_without_a_transaction() {
     }
     assert!(transmits(&mut us).is_empty());
     assert_eq!((us.stats().overloaded, us.stats().server_open), (3, 1));
+    for method in ["OPTIONS", "INVITE", "REGISTER", "SUBSCRIBE", "PRACK"] {
+        deliver(&mut us, &incoming(method, "z9hG4bKd"), udp_flow(PEER), at(4));
+        let refusal = read_response(&only(&mut us).bytes);
+        assert!(refusal.status.code() == 503 && refusal.headers.has(Name::RETRY_AFTER), "{method}");
+    }
+}
+
+#[test]
+fn beyond_the_limit_a_call_can_still_be_taken_back() {
+    let mut us = endpoint();
+    us.config.limits.server = 1;
+    let (id, _) = told(&mut us, &incoming("INVITE", "z9hG4bKa"), udp_flow(PEER), at(0));
+    let event = deliver(&mut us, &incoming("CANCEL", "z9hG4bKa"), udp_flow(PEER), at(1));
+    assert!(matches!(event, Some(Event::Cancelled { transaction }) if transaction == id));
+    assert_eq!(status_of(&only(&mut us)), 200);
 }
 
 #[test]
