@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod connections;
 mod dns;
 mod identity;
 mod links;
@@ -15,5 +16,6 @@ mod sip_flood;
 mod sip_malformed;
 mod stop;
 mod tls;
+mod websocket;
 mod xmpp_malformed;
 mod xmpp_silent;

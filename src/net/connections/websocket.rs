@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self as ws, Error, Message, accept_hdr_with_config};
 
 use super::codec::Piece;
+use crate::sip::framing::{Frame, Framing, Limits};
 
 /// The longest HTTP request: that of a browser with its cookies.
 const MAX_REQUEST: usize = 16 * 1024;
@@ -191,8 +192,8 @@ fn offers_sip(headers: &HeaderMap) -> bool {
 /// What comes next, and whether it is the end.
 fn read(socket: &mut ws::WebSocket<Pipe>) -> (Option<Piece>, bool) {
     let piece = match socket.read() {
-        Ok(Message::Text(text)) => of_message(socket, text.as_str().as_bytes()),
-        Ok(Message::Binary(bytes)) => of_message(socket, &bytes),
+        Ok(Message::Text(text)) => return of_message(socket, text.as_str().as_bytes()),
+        Ok(Message::Binary(bytes)) => return of_message(socket, &bytes),
         Ok(Message::Ping(_)) => {
             // Its answer waits inside until something is written.
             let _ = socket.flush();
@@ -206,24 +207,41 @@ fn read(socket: &mut ws::WebSocket<Pipe>) -> (Option<Piece>, bool) {
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return (None, false),
         Err(error) => {
             let code = if matches!(error, Error::Capacity(_)) { CloseCode::Size } else { CloseCode::Protocol };
-            let _ = socket.close(Some(CloseFrame { code, reason: ws::Utf8Bytes::default() }));
-            let _ = socket.flush();
-            return (Some(Piece::Unreadable(None, error.to_string())), true);
+            return (Some(close(socket, code, error.to_string())), true);
         }
     };
     (Some(piece), false)
 }
 
 /// A message, or one of the keep-alives that RFC 7118 section 6 allows in its place.
-fn of_message(socket: &mut ws::WebSocket<Pipe>, bytes: &[u8]) -> Piece {
-    match bytes {
+fn of_message(socket: &mut ws::WebSocket<Pipe>, bytes: &[u8]) -> (Option<Piece>, bool) {
+    let piece = match bytes {
         b"\r\n\r\n" => {
             let _ = socket.send(Message::text("\r\n"));
             Piece::Ping
         }
         b"\r\n" | b"" => Piece::Pong,
+        _ if has_more_than_one(bytes) => {
+            let why = "more than one SIP message in a WebSocket message".to_owned();
+            return (Some(close(socket, CloseCode::Policy, why)), true);
+        }
         _ => Piece::Message(bytes.to_vec()),
-    }
+    };
+    (Some(piece), false)
+}
+
+/// Whether something follows the message, by its own Content-Length; it need not have one (RFC 7118 section 5).
+fn has_more_than_one(bytes: &[u8]) -> bool {
+    let mut framing = Framing::new(Limits { head: bytes.len(), body: bytes.len() });
+    framing.push(bytes);
+    matches!(framing.next(), Some(Ok(Frame::Message(message))) if message.len() < bytes.len())
+}
+
+/// Says good-bye, and why for the log.
+fn close(socket: &mut ws::WebSocket<Pipe>, code: CloseCode, why: String) -> Piece {
+    let _ = socket.close(Some(CloseFrame { code, reason: ws::Utf8Bytes::default() }));
+    let _ = socket.flush();
+    Piece::Unreadable(None, why)
 }
 
 #[cfg(test)]

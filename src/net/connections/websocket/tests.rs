@@ -109,6 +109,18 @@ fn what_is_too_large_or_breaks_the_protocol_ends_it_with_a_reason() {
 }
 
 #[test]
+fn two_sip_messages_in_one_end_it() {
+    let one = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 2\r\n\r\nok";
+    for (text, ends) in [(one.to_owned(), false), (one.repeat(2), true), (format!("{one}\r\n"), true)] {
+        let (mut socket, mut browser) = pair();
+        browser.send(Message::text(text.as_str())).unwrap();
+        let pieces = carry(&mut socket, &mut browser);
+        assert_eq!(matches!(pieces[..], [Piece::Unreadable(None, _)]), ends, "{text}");
+        assert_eq!(matches!(pieces[..], [Piece::Message(_)]), !ends, "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_handshake_for_sip_is_a_bad_request() {
     let garbage = "\x16\x03\x01\x02\x00\x01\r\n\r\n".to_owned();
     let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(MAX_REQUEST));
