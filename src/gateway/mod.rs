@@ -102,6 +102,8 @@ pub struct Gateway {
     told: VecDeque<RelayId>,
     /// Relays that were not.
     open: usize,
+    /// Bytes of those.
+    open_bytes: usize,
     confirmations: Confirmations,
     /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
     outcomes: BTreeMap<RelayId, Stanza>,
@@ -189,6 +191,7 @@ impl Gateway {
             relay_count: 0,
             told: VecDeque::new(),
             open: 0,
+            open_bytes: 0,
             confirmations: Confirmations::default(),
             outcomes: BTreeMap::new(),
             lines,
@@ -331,6 +334,7 @@ impl Gateway {
                 self.lines.waiting(),
             ),
             level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", self.open),
+            level("stox_to_xmpp_bytes", "What messages to XMPP take while they wait.", self.open_bytes),
             level("stox_errors_held", "Error stanzas that wait for their link.", held),
             level("stox_dns_questions", "DNS questions that wait for their answers.", self.directions.open()),
             level("stox_sip_targets_failing", "SIP servers that failed last time.", self.directions.failing()),

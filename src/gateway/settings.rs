@@ -26,6 +26,9 @@ pub struct Settings {
     pub messages_to_sip: usize,
     /// Messages on their way to XMPP whose confirmation is awaited, all pairs together.
     pub messages_to_xmpp: usize,
+    /// Bytes that those may take. With the usual headers the number bounds first; this is for peers that send 32 KiB of
+    /// them.
+    pub bytes_to_xmpp: usize,
     /// Name and version, for those who ask.
     pub version: &'static str,
 }
@@ -75,6 +78,7 @@ impl Default for Settings {
             queue_per_pair: 256,
             messages_to_sip: 100_000,
             messages_to_xmpp: 100_000,
+            bytes_to_xmpp: 256 << 20,
             version: "0",
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Relay {
     transaction: ServerId,
     /// Without its body. `None`: 202 was said, so it is only remembered.
     request: Option<Request>,
+    /// What it takes of `bytes_to_xmpp`.
+    bytes: usize,
     id: String,
     to: Jid,
 }
@@ -86,7 +88,11 @@ impl Gateway {
             self.deny(transaction, &request, &Failure::new(Reason::AddressUnknown), ToXmpp::Rejected, now);
             return;
         };
-        if !self.link_is_up(link) || self.open >= self.settings.messages_to_xmpp {
+        // The headers are kept here and, those that answers repeat, once more by their transaction.
+        let bytes = 2 * request.headers.len_bytes() + limits::MESSAGE_OVERHEAD;
+        let is_full =
+            self.open >= self.settings.messages_to_xmpp || self.open_bytes + bytes > self.settings.bytes_to_xmpp;
+        if !self.link_is_up(link) || is_full {
             self.deny(transaction, &request, &link_down(), ToXmpp::LinkDown, now);
             return;
         }
@@ -99,8 +105,9 @@ impl Gateway {
         // Only what an answer is made of: bodies would be most of the memory that waiting takes.
         let mut request = request;
         request.drop_body();
-        self.relays.insert(relay, Relay { transaction, request: Some(request), id, to });
+        self.relays.insert(relay, Relay { transaction, request: Some(request), bytes, id, to });
         self.open += 1;
+        self.open_bytes += bytes;
         self.timers.set(now, self.settings.confirm_within, Timer::Confirm(relay));
         self.outputs.push(Output::Stanza(link, Stanza::Message(stanza)));
     }
@@ -164,8 +171,9 @@ impl Gateway {
     pub(super) fn on_unconfirmed(&mut self, id: RelayId, now: Now) {
         let Some(relay) = self.relays.get_mut(&id) else { return };
         let Some(request) = relay.request.take() else { return };
-        let (transaction, response) = (relay.transaction, request.response(Status::ACCEPTED));
+        let (transaction, held, response) = (relay.transaction, relay.bytes, request.response(Status::ACCEPTED));
         self.open -= 1;
+        self.open_bytes -= held;
         self.told.push_back(id);
         tracing::debug!(message = %transaction, "message to XMPP not confirmed in time");
         self.stats.to_xmpp(ToXmpp::Unconfirmed);
@@ -198,12 +206,17 @@ impl Gateway {
     }
 
     pub(super) fn fail_link(&mut self, link: Link, now: Now) {
+        let before = self.stats.lost_after_202;
         for id in self.confirmations.link_down(link) {
             if let Some(relay) = self.take_relay(id) {
                 self.lose(relay, now);
             } else if let Some(outcome) = self.outcomes.remove(&id) {
                 self.hold(link, outcome);
             }
+        }
+        let lost = self.stats.lost_after_202 - before;
+        if lost > 0 {
+            tracing::warn!(lost, "messages answered 202 were on a link that broke; they may be lost");
         }
     }
 
@@ -229,13 +242,16 @@ impl Gateway {
             self.deny(relay.transaction, &request, &link_down(), ToXmpp::LinkDown, now);
         } else {
             self.stats.lost_after_202 += 1;
-            tracing::warn!(message = %relay.transaction, id = relay.id, "a message answered 202 was on a link that broke; it may be lost");
+            tracing::debug!(message = %relay.transaction, id = relay.id, "a message answered 202 was on a link that broke");
         }
     }
 
     fn take_relay(&mut self, id: RelayId) -> Option<Relay> {
         let relay = self.relays.remove(&id)?;
-        self.open -= usize::from(relay.request.is_some());
+        if relay.request.is_some() {
+            self.open -= 1;
+            self.open_bytes -= relay.bytes;
+        }
         if self.relay_of.get(&relay.id) == Some(&id) {
             self.relay_of.remove(&relay.id);
         }

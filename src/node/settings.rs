@@ -36,6 +36,7 @@ impl Node {
             messages_to_sip: self.config.limits.messages_to_sip,
             messages_to_xmpp: self.config.limits.messages_to_xmpp,
             version: env!("CARGO_PKG_VERSION"),
+            ..Settings::default()
         };
         Ok(Gateway::new(Arc::new(mapping), settings, self.endpoint(udp), Ids::new(seed, SHARD)))
     }

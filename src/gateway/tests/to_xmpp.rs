@@ -179,3 +179,21 @@ fn hops_that_enter_xmpp_are_few() {
     let Some(Stanza::Message(message)) = stanzas.first() else { panic!("no message: {stanzas:?}") };
     assert_eq!(crate::xmpp::xep::shim::hops(&message.payload), Some(limits::MAX_HOPS));
 }
+
+#[test]
+fn long_headers_of_messages_that_wait_are_bounded_in_bytes() {
+    let mut bench = Bench::with(|settings| {
+        settings.messages_to_xmpp = 1_000;
+        settings.bytes_to_xmpp = 20_000;
+    });
+    for _ in 0..100 {
+        bench.ask("juliet@xmpp.example");
+    }
+    let taken = messages(&bench.stanzas()).len();
+    assert!((5..20).contains(&taken), "{taken} of some 1,500 bytes each");
+    assert_eq!(bench.statuses(), vec![503; 100 - taken]);
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.statuses(), vec![202; taken]);
+    bench.ask("juliet@xmpp.example");
+    assert_eq!(messages(&bench.stanzas()).len(), 1, "what was answered takes no room");
+}

@@ -41,6 +41,12 @@ impl Headers {
         self.lines.len()
     }
 
+    /// How many bytes they take.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.text.len() + self.lines.len() * size_of::<Line>()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
