@@ -1,5 +1,6 @@
 """Asterisk with trunks and telephones as its manual shows them, and nothing in it that knows stox."""
 
+import asyncio
 import re
 
 from peers.asterisk import Asterisk
@@ -22,12 +23,15 @@ typing = true
 BRANCH = """
 [sip]
 listen = ["udp:127.0.0.12:{port}", "tcp:127.0.0.12:{port}"]
+t1 = "50ms"
 
 [[domain]]
 home = "sip"
 xmpp = "branch.example"
 sip = "asterisk.example"
 next_hop = "sip:127.0.0.1:{asterisk};transport=udp"
+peer = "asterisk"
+options_every = "2s"
 [[domain.credentials]]
 username = "branch"
 password = "pw-branch"
@@ -66,7 +70,7 @@ class Office(Stage):
         sip, _, control, media, _ = self.place.ports(5)
         self.phone = self.add(Baresip(
             self.place, "baresip-1002", "1002", LINE.format(port), ports=(sip, control, media),
-            contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "branch-juliet", "1001")}))
+            contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "9juliet", "1001")}))
 
 
 @check("asterisk-trunk-x2s", stage=Office)
@@ -140,3 +144,12 @@ async def _(s):
         await s.asterisk.trace(False)
     await s.juliet.errors.stays_empty(0.3)
     return f"baresip 1002 received: {quote(got.text)}; Asterisk received: {quote(users[-1])}"
+
+
+@check("asterisk-branch-x2s-long", stage=Office)
+async def _(s):
+    """`peer = "asterisk"`: it would pass on a text of more than 1023 bytes as none, so its sender is told instead."""
+    error = await s.juliet.error_for(s.juliet.write("1002@branch.example", "O " * 600))
+    await asyncio.sleep(0.5)
+    assert not [one for one in s.phone.mail.kept if one.method == "MESSAGE"], f"baresip received {s.phone.mail.kept}"
+    return f"juliet received: {error.error}: {quote(error.text)}; baresip 1002 nothing"

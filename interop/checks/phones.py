@@ -1,5 +1,7 @@
 """Phones that speak to stox without a server between, over connections."""
 
+import asyncio
+
 from peers import certificates
 from peers.baresip import Baresip
 from peers.sipp import SippAnswers, SippCall, SippPhones
@@ -32,8 +34,8 @@ secret = "{secret}"
 home = "sip"
 xmpp = "sipp.example"
 sip = "sipp.example"
+forward = true
 next_hop = "sip:127.0.0.1:{sipp};transport=tcp"
-options_every = "off"
 
 [[xmpp.component]]
 domain = "tls.example"
@@ -164,3 +166,30 @@ def browser(scheme):
 
 browser("ws")
 browser("wss")
+
+
+async def call(s, caller, callee, transport):
+    """Five calls of that kind from phones.example to sipp.example, which stox only passes on."""
+    there = SippCall(s.place, callee, s.sipp, transport, 5)
+    here = SippCall(s.place, caller, s.place.ports(), transport, 5, s.port)
+    await there.start()
+    try:
+        await here.start()
+        good = await here.finish(15) and await there.finish(5)
+    except asyncio.TimeoutError:
+        good = False
+    finally:
+        await here.stop()
+        await there.stop()
+    assert good, f"caller saw {here.saw()}, callee saw {there.saw()}; see {here.log} and {there.log}"
+    return f"5 calls over {transport}; callee received: {', '.join(there.saw())}; caller received: {', '.join(here.saw())}"
+
+
+@check("phones-call-forwarded", 50, stage=Street)
+async def _(s):
+    return await call(s, "caller", "callee", "tcp")
+
+
+@check("phones-call-cancelled", 50, stage=Street)
+async def _(s):
+    return await call(s, "canceller", "ringing", "tcp")

@@ -2,6 +2,7 @@
 
 import re
 
+from peers.place import PROJECT
 from peers.tool import run
 from stage import Stage
 
@@ -68,3 +69,15 @@ async def _(s):
     told = {line.partition(":")[0].lower() for line in lines[1:] if ":" in line}
     assert not told & {"server", "user-agent", "allow", "supported", "accept"}, f"it says too much: {lines}"
     return f"sipsak received: {answer} with {', '.join(sorted(told))}"
+
+
+@check("scanner-fail2ban", stage=Outside)
+async def _(s):
+    """The filter beside the configuration reads the source out of the lines that the scanners left."""
+    for one, to in ((s.drops, s.dropping), (s.refuses, s.refusing)):
+        await s.scan("svmap", to)
+        code, output = await run("fail2ban-regex", "--print-all-matched", one.log, PROJECT / "config/fail2ban/filter.d/stox.conf")
+        found = re.search(r"Lines: (\d+) lines, (\d+) ignored, (\d+) matched", output)
+        assert found and int(found[3]) > 0, f"fail2ban-regex of {one.name}: {output[-600:]}"
+        has(output, "127.0.0.1", "the address")
+    return f"fail2ban-regex: {found[0]}"

@@ -14,6 +14,7 @@ from .place import LOOPBACK
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
 CHAT_STATES = "http://jabber.org/protocol/chatstates"
+STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -32,7 +33,11 @@ class Received:
         self.state = next((e.tag.split("}")[1] for e in xml if e.tag.startswith(f"{{{CHAT_STATES}}}")), None)
         self.error = None
         if self.type == "error":
-            self.error, self.text = stanza["error"]["condition"], stanza["error"]["text"]
+            # Not by slixmpp, which does not know every condition.
+            parts = {part.tag.removeprefix(STANZAS): part.text or "" for part in xml.find("{jabber:client}error")
+                     if part.tag.startswith(STANZAS)}
+            self.text = parts.pop("text", "")
+            self.error = next(iter(parts), "undefined-condition")
 
     def __repr__(self):
         if self.error:
