@@ -123,10 +123,9 @@ fn one_line(message: &str) -> String {
 fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config> {
     let top = Section::top(doc, table);
     let xmpp = top.section("xmpp");
-    let components: Vec<_> = {
-        let dir = doc.file().parent().unwrap_or(Path::new(""));
-        xmpp.sections("component").into_iter().map(|section| read::component(section, dir)).collect()
-    };
+    let dir = doc.file().parent().unwrap_or(Path::new(""));
+    let components: Vec<_> =
+        xmpp.sections("component").into_iter().map(|section| read::component(section, dir)).collect();
     if components.is_empty() {
         top.error("xmpp", "has no component", "add [[xmpp.component]] with domain, server and secret");
     }
@@ -137,7 +136,6 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     check::users(&domains);
 
     let section = top.section("sip");
-    let dir = doc.file().parent().unwrap_or(Path::new(""));
     let sip = read::sip(&section, dir).map(|sip| check::with_accounts(sip, &section, &domains));
     let peers = peers(&section, sip.as_ref(), &domains);
     if let Some(sip) = &sip {
