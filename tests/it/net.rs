@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod at_rest;
 mod connections;
 mod dns;
 mod identity;

@@ -235,3 +235,127 @@ fn source(ip: IpAddr) -> IpAddr {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::time::Duration;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        connections: 7,
+        per_source: 3,
+        connect_within: Duration::ZERO,
+        handshake_within: Duration::ZERO,
+        idle: Duration::ZERO,
+        idle_strangers: Duration::ZERO,
+        keepalive: Duration::ZERO,
+        stall: Duration::ZERO,
+        output: 1,
+        output_in_all: 1,
+        message: 1,
+    };
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn take(table: &mut Table, transport: Transport, remote: &str, known: bool) -> Result<u64, TooMany> {
+        let wanted = Wanted { transport, remote: addr(remote), ours: false, domain: None, known };
+        table.take(wanted, &LIMITS).map(|place| place.id)
+    }
+
+    fn names(of: &[&str]) -> Arc<[String]> {
+        of.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn strangers_get_half_of_the_places_and_a_source_its_share() {
+        let mut table = Table::default();
+        let tcp = |table: &mut Table, remote: &str, known| take(table, Transport::Tcp, remote, known);
+        for n in 0..3 {
+            assert!(tcp(&mut table, &format!("192.0.2.1:{}", 1000 + n), false).is_ok());
+        }
+        assert_eq!(tcp(&mut table, "192.0.2.1:2000", false), Err(TooMany::Source));
+        assert_eq!(
+            tcp(&mut table, "[::ffff:192.0.2.1]:2000", false),
+            Err(TooMany::Source),
+            "the same in other clothes"
+        );
+        let fourth = tcp(&mut table, "192.0.2.2:1000", false).unwrap();
+        assert_eq!(tcp(&mut table, "192.0.2.3:1000", false), Err(TooMany::Strangers));
+        for n in 0..3 {
+            assert!(tcp(&mut table, &format!("192.0.2.9:{}", 1000 + n), true).is_ok());
+        }
+        assert_eq!(tcp(&mut table, "192.0.2.10:1000", true), Err(TooMany::All));
+        table.remove(fourth);
+        table.remove(fourth);
+        assert!(tcp(&mut table, "192.0.2.3:1000", false).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_64_are_one_source() {
+        let mut table = Table::default();
+        for n in 0..3 {
+            assert!(take(&mut table, Transport::Tcp, &format!("[2001:db8::{n}]:5060"), true).is_ok());
+        }
+        assert_eq!(take(&mut table, Transport::Tcp, "[2001:db8::ffff:1]:5060", true), Err(TooMany::Source));
+        assert!(take(&mut table, Transport::Tcp, "[2001:db8:0:1::1]:5060", true).is_ok());
+    }
+
+    #[test]
+    fn who_proves_a_name_stops_being_a_stranger() {
+        let mut table = Table::default();
+        let id = take(&mut table, Transport::Tls, "192.0.2.1:1000", false).unwrap();
+        assert_eq!(table.strangers(), 1);
+        table.proved(id, names(&["pbx.example"]), true);
+        table.proved(id, names(&["pbx.example"]), true);
+        assert_eq!(table.strangers(), 0);
+        table.remove(id);
+        assert_eq!((table.strangers(), table.counts()[1]), (0, (Transport::Tls, 0, 0)));
+    }
+
+    #[test]
+    fn requests_go_by_tls_only_where_their_domain_is_proven() {
+        let mut table = Table::default();
+        let (source, listens) = (addr("192.0.2.1:40000"), addr("192.0.2.1:5061"));
+        let there = |table: &Table, remote, domain| table.find(None, Transport::Tls, remote, domain).is_some();
+        let id = take(&mut table, Transport::Tls, "192.0.2.1:40000", true).unwrap();
+        table.alias(id, listens);
+        assert!(!there(&table, listens, Some("pbx.example")), "nothing is proven");
+        table.proved(id, names(&["pbx.example"]), true);
+        table.alias(id, listens);
+        assert!(there(&table, listens, Some("PBX.example")) && there(&table, source, Some("pbx.example")));
+        assert!(!there(&table, listens, Some("other.example")), "RFC 5923 section 9.3: another virtual server");
+        assert!(!there(&table, listens, None));
+        assert!(table.find(Some(id), Transport::Tls, listens, None).is_some(), "an answer goes back the way it came");
+        table.alias(id, addr("192.0.2.1:5999"));
+        assert!(!there(&table, listens, Some("pbx.example")), "one at a time");
+        table.retire(id);
+        assert!(table.find(Some(id), Transport::Tls, listens, None).is_none());
+        table.remove(id);
+        assert!(table.by_remote.is_empty() && table.per_source.is_empty());
+    }
+
+    #[test]
+    fn a_connection_of_ours_serves_the_domain_it_was_opened_for() {
+        let mut table = Table::default();
+        let remote = addr("192.0.2.1:5061");
+        let wanted =
+            Wanted { transport: Transport::Tls, remote, ours: true, domain: Some(Arc::from("a.example")), known: true };
+        let place = table.take(wanted, &LIMITS).unwrap();
+        table.proved(place.id, names(&["a.example", "b.example"]), true);
+        assert!(table.find(None, Transport::Tls, remote, Some("a.example")).is_some());
+        assert!(table.find(None, Transport::Tls, remote, Some("b.example")).is_none());
+        assert!(table.find(None, Transport::Tcp, remote, None).is_none());
+    }
+
+    #[test]
+    fn who_came_by_websocket_is_only_reached_by_that_connection() {
+        let mut table = Table::default();
+        let id = take(&mut table, Transport::Wss, "192.0.2.1:40000", true).unwrap();
+        assert!(table.find(None, Transport::Wss, addr("192.0.2.1:40000"), None).is_none());
+        assert!(table.find(Some(id), Transport::Wss, addr("192.0.2.1:40000"), None).is_some());
+    }
+}
