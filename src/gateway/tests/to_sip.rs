@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::bench::Bench;
 use crate::gateway::stats::ToSip;
 use crate::gateway::{Input, Output, limits};
-use crate::sip::locate::Answer;
+use crate::sip::endpoint::Flow;
+use crate::sip::locate::{Answer, Transport};
 use crate::xmpp::stanza::{Condition, Stanza};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -222,4 +223,23 @@ fn nothing_is_done_for_a_link_that_does_not_exist() {
     let mut outputs: Vec<Output> = Vec::new();
     bench.gateway.take_outputs(&mut outputs);
     assert!(outputs.is_empty());
+}
+
+#[test]
+fn a_message_on_a_connection_that_breaks_is_told_at_once_and_sent_nowhere_else() {
+    let mut bench = Bench::with(|settings| settings.routes[0].1.next_hop.transport = Some(Transport::Tcp));
+    bench.write("romeo", "a", "Hello");
+    bench.write("romeo", "b", "Are you there?");
+    let sent = bench.transmits();
+    assert_eq!((sent.len(), sent[0].transport), (1, Transport::Tcp));
+    let flow =
+        Flow { transport: Transport::Tcp, local: "10.0.0.1:40000".parse().unwrap(), remote: sent[0].remote, id: 7 };
+    bench.input(Input::FlowClosed(flow));
+    // It may have arrived, so the sender is told and decides; whoever waited in its line goes on a new connection.
+    assert_eq!(conditions(&bench.told()), [("a".to_owned(), Condition::RemoteServerTimeout)]);
+    let next = bench.requests();
+    assert_eq!((next.len(), next[0].body()), (1, &b"Are you there?"[..]));
+    bench.answer(&next[0], 200);
+    assert!(bench.told().is_empty());
+    assert_eq!(bench.gateway.stats().count_to_sip(ToSip::TimedOut), 1);
 }

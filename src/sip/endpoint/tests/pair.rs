@@ -38,10 +38,11 @@ struct World {
     told: BTreeMap<ClientId, usize>,
     heard: BTreeSet<String>,
     transport: Transport,
+    method: &'static str,
 }
 
 impl World {
-    fn new(transport: Transport) -> Self {
+    fn new(transport: Transport, method: &'static str) -> Self {
         Self {
             us: endpoint_at("192.0.2.1", 1),
             peer: endpoint_at("192.0.2.9", 2),
@@ -52,11 +53,18 @@ impl World {
             told: BTreeMap::new(),
             heard: BTreeSet::new(),
             transport,
+            method,
         }
     }
 
+    /// Only refusals of an INVITE: repeating a 2xx is for whoever sends it.
+    fn status(&self, status: u16) -> Status {
+        let status = if self.method == "INVITE" && status / 100 == 2 { 486 } else { status };
+        Status::new(status).unwrap()
+    }
+
     fn ask(&mut self) {
-        let mut request = outgoing("MESSAGE");
+        let mut request = outgoing(self.method);
         request.headers.replace("Call-ID", format!("call{}", self.asked.len()));
         let target = Target { transport: self.transport, addr: addr("192.0.2.9:5060") };
         self.asked.push(self.us.request(&request, vec![target], Large::UseTcp, at(self.now)).unwrap());
@@ -72,7 +80,7 @@ impl World {
             Act::Deliver | Act::Lose | Act::Repeat => self.deliver(),
             Act::Answer(status) => {
                 if let Some((id, request)) = self.open.front().cloned() {
-                    self.peer.respond(id, request.response(Status::new(status).unwrap()), at(self.now));
+                    self.peer.respond(id, request.response(self.status(status)), at(self.now));
                     if status >= 200 {
                         self.open.pop_front();
                     }
@@ -121,8 +129,14 @@ impl World {
             Some(Event::Provisional { transaction, .. }) => {
                 assert!(!self.told.contains_key(&transaction), "1xx after the end");
             }
-            Some(Event::Failed { .. } | Event::Cancelled { .. } | Event::Ack { .. } | Event::Accepted { .. }) => {
-                panic!("nothing failed, and nobody was called")
+            Some(Event::Cancelled { transaction }) => {
+                let found = self.open.iter().position(|(id, _)| *id == transaction);
+                let (id, request) = found.and_then(|found| self.open.remove(found)).unwrap();
+                self.peer.respond(id, request.response(Status::REQUEST_TERMINATED), at(self.now));
+            }
+            Some(Event::Ack { .. }) if self.method == "INVITE" => {}
+            Some(Event::Failed { .. } | Event::Ack { .. } | Event::Accepted { .. }) => {
+                panic!("nothing failed, and nobody took a call")
             }
             None => {}
         }
@@ -135,7 +149,7 @@ proptest! {
         reliable: bool,
         acts in prop::collection::vec(act(), 0..120),
     ) {
-        let mut world = World::new(if reliable { TCP } else { UDP });
+        let mut world = World::new(if reliable { TCP } else { UDP }, "MESSAGE");
         world.ask();
         world.collect();
         for act in acts {
@@ -151,5 +165,41 @@ proptest! {
         let (us, peer) = (world.us.stats(), world.peer.stats());
         prop_assert_eq!((us.client_open, peer.server_open, peer.server_completed), (0, 0, 0));
         prop_assert_eq!((world.us.next_timeout(), world.peer.next_timeout()), (None, None));
+    }
+
+    #[test]
+    fn each_call_ends_once_whatever_is_lost_and_is_taken_back_if_nobody_ends_it(
+        reliable: bool,
+        acts in prop::collection::vec(act(), 0..120),
+        heard in 0usize..20,
+    ) {
+        let mut world = World::new(if reliable { TCP } else { UDP }, "INVITE");
+        world.ask();
+        world.collect();
+        for act in acts {
+            world.act(act);
+        }
+        for id in world.asked.clone() {
+            world.us.cancel(id, at(world.now));
+        }
+        world.collect();
+        for _ in 0..heard {
+            world.deliver();
+            world.collect();
+        }
+        for (id, request) in std::mem::take(&mut world.open) {
+            world.peer.respond(id, request.response(Status::BUSY_HERE), at(world.now));
+        }
+        for _ in 0..400 {
+            world.wait(500);
+            world.collect();
+            world.under_way.clear();
+        }
+        prop_assert_eq!(world.told.len(), world.asked.len());
+        prop_assert!(world.told.values().all(|times| *times == 1));
+        let (us, peer) = (world.us.stats(), world.peer.stats());
+        prop_assert_eq!((us.client_open, peer.server_open, peer.server_completed), (0, 0, 0));
+        prop_assert_eq!((world.us.next_timeout(), world.peer.next_timeout()), (None, None));
+        prop_assert!(world.us.client_keys.is_empty() && world.us.connections.is_empty());
     }
 }
