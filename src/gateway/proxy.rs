@@ -224,16 +224,19 @@ impl Gateway {
 
     /// It did not go out at all.
     pub(super) fn on_forward_end(&mut self, forward: &Forward, end: &End, now: Now) {
-        let retry_after = match end {
-            End::Full(_) => Some(u64::from(limits::LINK_RETRY_AFTER)),
-            End::Resting(time) => Some(time.as_secs() + 1),
-            _ => None,
-        };
         // Section 16.9: as if the next hop had said 503, which is not for the caller (16.7 step 6).
-        let status = match end {
-            End::TooLarge => Status::MESSAGE_TOO_LARGE,
-            _ if retry_after.is_some() => Status::SERVICE_UNAVAILABLE,
-            _ => Status::SERVER_INTERNAL_ERROR,
+        let (status, retry_after) = match end {
+            End::Full(_) => (Status::SERVICE_UNAVAILABLE, Some(u64::from(limits::LINK_RETRY_AFTER))),
+            End::Resting(time) => (Status::SERVICE_UNAVAILABLE, Some(time.as_secs() + 1)),
+            End::TooLarge => (Status::MESSAGE_TOO_LARGE, None),
+            End::NotFound(_)
+            | End::NoWay
+            | End::NotSent(_)
+            | End::NotSentLarge(_)
+            | End::Broken
+            | End::TimedOut { .. }
+            | End::Unproven(_)
+            | End::Answered(_) => (Status::SERVER_INTERNAL_ERROR, None),
         };
         let Some(open) = forward.server.and_then(|server| Some((server, self.proxy.open.remove(&server)?))) else {
             return;

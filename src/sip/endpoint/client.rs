@@ -357,10 +357,10 @@ impl Client {
 
 impl Machine {
     pub(super) fn start(method: &Method, timing: &Timing, reliable: bool, now: Now) -> Self {
-        match method {
-            Method::Invite => Machine::Invite(Box::new(Calling::start(timing, reliable, now))),
-            _ => Machine::NonInvite(NonInvite::start(timing, reliable, now)),
+        if *method == Method::Invite {
+            return Machine::Invite(Box::new(Calling::start(timing, reliable, now)));
         }
+        Machine::NonInvite(NonInvite::start(timing, reliable, now))
     }
 
     /// Whether any response came.

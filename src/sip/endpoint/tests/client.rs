@@ -312,7 +312,8 @@ fn a_peers_request_goes_on_with_its_vias_and_a_branch_in_two_parts() {
     assert!(branch.ends_with(&format!(".{}", crate::sip::transaction::key::mark_text(7))), "{branch}");
     assert_eq!(crate::ids::shard_of(branch), Some(3));
     let mut alone = answer(&sent, Status::OK);
-    alone.headers.replace(Name::VIA, alone.headers.get(Name::VIA).unwrap().to_vec());
+    let ours = alone.headers.get(Name::VIA).unwrap().to_vec();
+    alone.headers.replace(Name::VIA, ours);
     assert!(deliver_response(&mut us, alone, at(1)).is_none(), "the peer's Via is missing");
     let event = deliver_response(&mut us, answer(&sent, Status::OK), at(1));
     assert!(matches!(event, Some(Event::Response { transaction, .. }) if transaction == id));
