@@ -3,6 +3,7 @@
 //! | source | gets |
 //! |---|---|
 //! | a stranger | 403 without a transaction, or silence (`sip.unknown_source`); no more than so often, see `net::intake` |
+//! | somebody who may be a peer by account | 401, without a transaction, until it proves one (`prove`) |
 //! | a peer beyond its rate | 503 with Retry-After, without a transaction; a repetition of what was taken is still heard |
 //! | a peer for a domain that is not its own | 403 to a MESSAGE; the rest is served in whatever name |
 //! | a peer with a method that is not taken from it | 403 |
@@ -111,7 +112,10 @@ impl Gateway {
         let names = self.names_of(&inbound.flow);
         let source = Source::of(&inbound.flow, names.as_deref().unwrap_or_default());
         match (self.settings.trust.standing(&source), &request.method) {
-            (Standing::Peer, Method::Ack | Method::Cancel) | (Standing::Unproven, _) => true,
+            (Standing::Peer, Method::Ack | Method::Cancel) => true,
+            (Standing::Unproven, _) => {
+                self.proves(request, inbound.flow, now) && self.proven_is_within_rate(inbound, now)
+            }
             (Standing::Peer, _) => {
                 !self.entrance.is_limited || self.is_within_rate(request, &source, inbound.flow, now)
             }
@@ -127,6 +131,15 @@ impl Gateway {
                 false
             }
         }
+    }
+
+    /// The same for a source that has proved an account.
+    fn proven_is_within_rate(&mut self, inbound: &Inbound, now: Now) -> bool {
+        let message::Message::Request(request) = &inbound.message else { return true };
+        let Some(account) = self.proven.clone().filter(|_| self.entrance.is_limited) else { return true };
+        let names = self.names_of(&inbound.flow);
+        let source = Source::of(&inbound.flow, names.as_deref().unwrap_or_default());
+        self.is_within_rate(request, &Source { account: Some(&account), ..source }, inbound.flow, now)
     }
 
     /// Whether the peer has anything left of its rate. What repeats a request that was taken is none of the excess.
@@ -158,7 +171,14 @@ impl Gateway {
 
     pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
         let is_message = request.method == Method::Message;
-        let (asserted, refused) = self.examine(&request, &flow, None);
+        let proven = self.proven.take();
+        let (mut asserted, mut refused) = self.examine(&request, &flow, proven.as_deref());
+        if proven.is_none() && matches!(refused, Some(Refused::Unproven)) {
+            match self.proof(&request, &flow, now) {
+                Ok(account) => (asserted, refused) = self.examine(&request, &flow, Some(&account)),
+                Err(response) => return self.respond(transaction, response, now),
+            }
+        }
         if let Some(refused) = refused {
             let reason = match refused {
                 Refused::Domain => Reason::Domain,

@@ -23,6 +23,7 @@
 //! | `register` | registrations of ours |
 //! | `people` | XMPP users with accounts of their own on the SIP side |
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
+//! | `prove` | who has to prove an account, and who has |
 //! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
 //! | `lines` | who is pending, who waits |
@@ -43,11 +44,13 @@ mod input;
 mod limits;
 mod lines;
 pub mod people;
+mod prove;
 mod proxy;
 pub mod rate;
 mod recent;
 pub mod refused;
 pub mod register;
+mod samples;
 mod service;
 mod settings;
 pub mod stats;
@@ -68,6 +71,7 @@ pub use settings::{Route, Settings, Size};
 
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
+use crate::sip::auth::Server;
 use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
 use crate::sip::message::{Response, Status};
 use crate::time::{Now, Timers};
@@ -79,7 +83,7 @@ use directions::Directions;
 use held::Held;
 use lines::{Lines, Most};
 use recent::Recent;
-use stats::{Sample, Stats};
+use stats::Stats;
 
 /// One shard's interworking state.
 pub struct Gateway {
@@ -90,6 +94,10 @@ pub struct Gateway {
     flows: HashMap<u64, Arc<[String]>>,
     keyring: authorize::Keyring,
     people: people::People,
+    /// Asks for passwords; `None` where nobody has an account.
+    prover: Option<Server>,
+    /// The account that the request at hand has proved.
+    proven: Option<Arc<str>>,
     registrations: register::Registrations,
     ids: Ids,
     links: Vec<LinkState>,
@@ -161,13 +169,14 @@ enum Timer {
 impl Gateway {
     /// A gateway with nothing on its way; every link counts as down until [`Input::LinkUp`].
     #[must_use]
-    pub fn new(mapping: Arc<Mapping>, settings: Settings, mut sip: EndpointConfig, mut ids: Ids) -> Self {
+    pub fn new(mapping: Arc<Mapping>, mut settings: Settings, mut sip: EndpointConfig, mut ids: Ids) -> Self {
         let links = settings.links.iter().map(|_| LinkState::default()).collect();
         let (per_pair, in_all) = (settings.queue_per_pair, settings.messages_to_sip);
         let lines = Lines::new(Most { per_pair, in_all, bytes: limits::BYTES_TO_SIP });
         let accounts = settings.routes.iter().map(|(_, route)| route.credentials.as_slice());
         let have = sip.sent_by.iter().map(|(transport, _)| *transport).collect();
         let mut keyring = authorize::Keyring::new(accounts, &mut ids);
+        let prover = settings.accounts.take().map(|accounts| Server::new(accounts, ids.fork()));
         let people = people::People::new(&settings.routes, &mut keyring, &mut ids);
         let registrations = register::Registrations::new(ids.fork());
         sip.sent_on = proxy::hosts(&settings, &mapping);
@@ -179,6 +188,8 @@ impl Gateway {
             flows: HashMap::new(),
             keyring,
             people,
+            prover,
+            proven: None,
             registrations,
             mapping,
             entrance: entrance::Entrance::new(&settings.trust),
@@ -218,6 +229,7 @@ impl Gateway {
         match input {
             Input::Stanza(link, stanza) => self.on_stanza(link, stanza, now),
             Input::Sip(inbound) => {
+                self.proven = None;
                 if self.admits(&inbound, now)
                     && let Some(event) = self.endpoint.receive(inbound, now)
                 {
@@ -308,46 +320,6 @@ impl Gateway {
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
-    }
-
-    /// Counters and levels, for the metrics page.
-    #[must_use]
-    pub fn samples(&self) -> Vec<Sample> {
-        let level = |name, help, value: usize| Sample {
-            name,
-            help,
-            counter: false,
-            labels: Vec::new(),
-            value: u64::try_from(value).unwrap_or(u64::MAX),
-        };
-        let counter = |name, help, value| Sample { name, help, counter: true, labels: Vec::new(), value };
-        let held = self.links.iter().map(|link| link.held.len()).sum();
-        let sip = self.endpoint.stats();
-        let mut samples = self.stats.samples();
-        samples.extend(self.health_samples());
-        samples.extend(self.registration_samples());
-        samples.extend([
-            level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
-            level(
-                "stox_to_sip_waiting",
-                "Messages to SIP that wait behind another of their pair.",
-                self.lines.waiting(),
-            ),
-            level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", self.open),
-            level("stox_to_xmpp_bytes", "What messages to XMPP take while they wait.", self.open_bytes),
-            level("stox_errors_held", "Error stanzas that wait for their link.", held),
-            level("stox_dns_questions", "DNS questions that wait for their answers.", self.directions.open()),
-            level("stox_sip_targets_failing", "SIP servers that failed last time.", self.directions.failing()),
-            level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),
-            level("stox_sip_server_transactions", "SIP server transactions open.", sip.server_open),
-            level("stox_sip_completed_transactions", "Answered SIP requests still recognised.", sip.server_completed),
-            counter("stox_sip_retransmissions_sent", "SIP messages sent again.", sip.retransmissions_sent),
-            counter("stox_sip_retransmissions_received", "SIP messages received again.", sip.retransmissions_received),
-            counter("stox_sip_timeouts", "SIP requests that nobody answered.", sip.timeouts),
-            counter("stox_sip_stray_responses", "SIP responses to nothing we asked.", sip.stray_responses),
-            counter("stox_sip_overloaded", "SIP requests refused with 503 for want of room.", sip.overloaded),
-        ]);
-        samples
     }
 
     fn on_stanza(&mut self, link: Link, stanza: Stanza, now: Now) {

@@ -7,6 +7,7 @@ use super::people::User;
 use super::register::Register;
 use super::trust::{Stranger, Trust};
 use crate::sip::auth::Account;
+use crate::sip::auth::server::ServerConfig;
 use crate::sip::locate::Destination;
 
 /// How one gateway works. Made from the configuration, already checked.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub routes: Vec<(String, Route)>,
     /// Whose From counts.
     pub trust: Trust,
+    /// Who may prove an account, and how they are asked; `None`: nobody.
+    pub accounts: Option<ServerConfig>,
     /// How long the answer to a SIP MESSAGE waits for the XMPP server's confirmation before it is 202.
     pub confirm_within: Duration,
     /// Messages that may wait behind the one pending between two people.
@@ -74,6 +77,7 @@ impl Default for Settings {
             links: Vec::new(),
             routes: Vec::new(),
             trust: Trust::new(Vec::new(), Stranger::Refuse),
+            accounts: None,
             confirm_within: Duration::from_secs(1),
             queue_per_pair: 256,
             messages_to_sip: 100_000,

@@ -94,6 +94,10 @@ pub struct Stats {
     pub forwarded: u64,
     /// SIP requests that got no answer because their source is unknown.
     pub dropped: u64,
+    /// SIP requests whose source was asked to prove an account.
+    pub challenged: u64,
+    /// Those of them that had tried, with a wrong password or as nobody we know.
+    pub failed_logins: u64,
     /// SIP requests refused with 503 because their peer or its user sent too many.
     pub over_rate: u64,
 }
@@ -145,6 +149,8 @@ impl Stats {
             ("stox_other_requests", "SIP requests other than MESSAGE, answered.", self.other_requests),
             ("stox_sip_forwarded", "SIP requests sent on to another SIP server.", self.forwarded),
             ("stox_sip_dropped", "SIP requests from unknown sources, not answered.", self.dropped),
+            ("stox_sip_challenged", "SIP requests whose source was asked to prove an account.", self.challenged),
+            ("stox_sip_failed_logins", "SIP requests that failed to prove an account.", self.failed_logins),
             ("stox_sip_over_rate", "SIP requests of peers and users beyond their rate.", self.over_rate),
         ];
         let mut samples = outcomes(TO_XMPP, ToXmpp::NAMES, &self.to_xmpp);

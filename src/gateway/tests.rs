@@ -6,6 +6,7 @@ mod authorize;
 mod bench;
 mod directions;
 mod entrance;
+mod prove;
 mod proxy;
 mod register;
 mod to_sip;

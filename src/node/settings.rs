@@ -13,6 +13,7 @@ use crate::gateway::{Gateway, Route, Settings, Size};
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
 use crate::net::{DnsSetup, Udp};
+use crate::sip::auth::server::ServerConfig;
 use crate::sip::endpoint::{self, EndpointConfig, SentBy};
 use crate::sip::locate::{self, Destination, Transports};
 use crate::sip::transaction::timers::Timing;
@@ -31,6 +32,7 @@ impl Node {
             links: self.config.components.iter().map(|component| component.domain.clone()).collect(),
             routes: self.routes(),
             trust,
+            accounts: accounts(&self.config.sip),
             confirm_within: self.config.message.confirm_within,
             queue_per_pair: self.config.message.queue_per_pair,
             messages_to_sip: self.config.limits.messages_to_sip,
@@ -146,6 +148,12 @@ pub(super) fn destination(hop: &NextHop) -> Destination {
         transport: hop.transport.map(Transport::sip),
         secure: hop.secure,
     }
+}
+
+fn accounts(sip: &config::Sip) -> Option<ServerConfig> {
+    let accounts: Vec<_> = sip.accounts.iter().map(|account| (account.username.clone(), account.key.clone())).collect();
+    let config::Auth { realm, algorithms, nonce_life } = sip.auth.clone();
+    (!accounts.is_empty()).then_some(ServerConfig { realm, algorithms, life: nonce_life, accounts })
 }
 
 fn register(wanted: &config::Register) -> Register {
