@@ -1,6 +1,8 @@
 //! What must hold for any bytes. The fuzzer calls these with bytes it grows from coverage, `tests/it/fuzz.rs` with mutated
 //! messages; a target returns, or it has found something.
 
+#[path = "answers.rs"]
+mod answers;
 #[path = "transaction.rs"]
 mod transaction;
 
@@ -26,6 +28,7 @@ use stox::xmpp::jid::{BareJid, Jid};
 use stox::xmpp::stanza::Stanza;
 use stox::xmpp::stream::{ComponentConfig, Stream, StreamConfig};
 
+pub(crate) use answers::{auth, locate};
 pub(crate) use transaction::transaction;
 
 /// Splitter, reader, writer, stanzas, and a stream that hears it all.

@@ -106,6 +106,24 @@ fn an_endpoint_holds_whatever_peers_and_network_do() {
 }
 
 #[test]
+fn challenges_and_credentials_hold_for_any_bytes() {
+    let challenge =
+        "Digest realm=\"r\", nonce=\"n\", qop=\"auth,auth-int\", algorithm=SHA-256, opaque=\"o\", stale=true";
+    let credentials = "Digest username=\"romeo\", realm=\"r\", nonce=\"n\", uri=\"sip:a@b\", response=\"00\", qop=auth, \
+        nc=00000001, cnonce=\"c\"";
+    let info = "nextnonce=\"n\", qop=auth, rspauth=\"00\", cnonce=\"c\", nc=00000001";
+    let both = format!("{challenge}\n{challenge}-sess");
+    run([challenge, credentials, info, &both].map(|text| text.as_bytes().to_vec()).to_vec(), targets::auth);
+}
+
+#[test]
+fn places_are_found_or_not_whatever_dns_says() {
+    let services = [0, 0, 1, 0, 9, 4, 0, 0, 0, 0, 0, 2, 0, 1, 0, 2, 0, 3, 1, 1, 9, 4, 0, 9, 80, 4, 1, 9, 80, 5];
+    let hosts = [0, 1, 1, 0, 3, 5, 10, 11, 12, 0, 1, 3, 10, 1, 3, 11, 4, 0, 1, 2, 30, 0, 1, 0, 3, 1, 0, 0];
+    run(vec![services.to_vec(), hosts.to_vec()], targets::locate);
+}
+
+#[test]
 fn bodies_hold_for_any_bytes() {
     let cpim = "From: \"A \\\"B\\\"\" <im:a@b.example>\r\nTo: <im:c@d.example>\r\nNS: X <urn:x>\r\nX.H: v\r\nSubject:;lang=de Hallo\r\n\r\n\
         Content-type: text/plain; charset=utf-8\r\n\r\nHi";
