@@ -87,10 +87,13 @@ const CONDITIONS: &str = "bad-request conflict feature-not-implemented forbidden
 const STATUSES: &str = "3xx 300 301 302 305 380 4xx 400 401 402 403 404 405 406 407 408 410 413 414 415 416 420 421 \
     423 430 439 440 480 481 482 483 484 485 486 487 488 489 491 493 5xx 500 501 502 503 504 505 513 6xx 600 603 604 606";
 
-/// Families of which every number needs a row.
-const WHOLE: &[&str] = &["STOX-CORE", "STOX-ADDR", "STOX-IM", "MSG", "EVT"];
+/// Collections of messages, each with a table of its own that says what becomes of every one.
+const SUITES: &[&str] = &["RFC-4475", "RFC-5118"];
 
-/// Numbers that need a row: what breaks a component link, and what a MESSAGE needs of SIP.
+/// Families of which every number needs a row.
+const WHOLE: &[&str] = &["STOX-CORE", "STOX-ADDR", "STOX-IM", "MSG", "SIP", "EVT"];
+
+/// Numbers that need a row: what breaks a component link.
 const PARTS: &[(&str, &[u32])] = &[
     ("XC-STR", &[1, 2, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20]),
     ("XC-SE", &[3, 6, 7, 9, 10, 12, 13, 14, 17, 18, 20, 22, 25]),
@@ -100,13 +103,13 @@ const PARTS: &[(&str, &[u32])] = &[
     ("XC-JID", &[1, 2, 4, 6]),
     ("XC-MSG", &[1, 2, 3, 4, 5, 7, 8]),
     ("XC-DIS", &[1, 2, 3, 4]),
-    ("SIP", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 21]),
 ];
 
 /// Every id that a row may have.
 pub(super) fn known_ids(vectors: &[String]) -> BTreeSet<String> {
     let numbered = NUMBERED.iter().flat_map(|(family, last)| (1..=*last).map(move |n| format!("{family}-{n:02}")));
-    numbered.chain(errors()).chain(vectors.iter().cloned()).collect()
+    let suites = SUITES.iter().map(|suite| (*suite).to_owned());
+    numbered.chain(errors()).chain(suites).chain(vectors.iter().cloned()).collect()
 }
 
 fn errors() -> impl Iterator<Item = String> {
@@ -118,7 +121,7 @@ fn required() -> impl Iterator<Item = String> {
     let whole = NUMBERED.iter().filter(|(family, _)| WHOLE.contains(family));
     let whole = whole.flat_map(|(family, last)| (1..=*last).map(move |n| format!("{family}-{n:02}")));
     let parts = PARTS.iter().flat_map(|(family, some)| some.iter().map(move |n| format!("{family}-{n:02}")));
-    whole.chain(errors()).chain(parts)
+    whole.chain(errors()).chain(parts).chain(SUITES.iter().map(|suite| (*suite).to_owned()))
 }
 
 fn rows(text: &str) -> Vec<Row> {

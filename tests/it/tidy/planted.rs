@@ -144,8 +144,8 @@ fn empty_promises_are_found() {
         "id = \"STOX-IM-01\"\nstatus = \"yes\"\ntest = [\"it::a::b\", \"scenario:f.scn\"]",
         "id = \"STOX-IM-01\"\nstatus = \"part\"\ntest = \"it::a::b\"",
         "id = \"7572-01\"\nstatus = \"known-gap\"",
-        "id = \"SIP-16\"\nstatus = \"n/a\"",
-        "id = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"\n[[row]]\nid = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"",
+        "id = \"E2E-01\"\nstatus = \"n/a\"",
+        "id = \"E2E-01\"\nstatus = \"no\"\nnote = \"x\"\n[[row]]\nid = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"",
     ] {
         assert_eq!(wrong(row), 1, "{row}");
     }
@@ -155,7 +155,7 @@ fn empty_promises_are_found() {
     ] {
         assert_eq!(wrong(row), 0, "{row}");
     }
-    let all = missing("[[row]]\nid = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"").len();
+    let all = missing("[[row]]\nid = \"E2E-01\"\nstatus = \"no\"\nnote = \"x\"").len();
     let but_one = missing("[[row]]\nid = \"STOX-ERR-S-6xx\"\nstatus = \"no\"\nnote = \"x\"").len();
     assert_eq!((all, but_one), (all, all - 1));
     assert!(all > 200);

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --bin memory -- clients      requests of ours that wait for their answer
 //! cargo run --release --bin memory -- servers      requests of peers that wait for ours
+//! cargo run --release --bin memory -- answered     requests of peers that have it, within Timer J
 //! ```
 //! A million of them must fit in 1 GiB, tables, timers and the room that those grow by included; exit 1 if they do not.
 
@@ -11,8 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stox::ids::Ids;
-use stox::sip::endpoint::{Endpoint, EndpointConfig, Event, Flow, Inbound, Large, SentBy, Target, Transport};
-use stox::sip::message::{Message, Request, wire};
+use stox::sip::endpoint::{Endpoint, EndpointConfig, Event, Flow, Inbound, Large, SentBy, ServerId, Target, Transport};
+use stox::sip::message::{Message, Request, Status, wire};
 use stox::time::Now;
 
 const MILLION: usize = 1_000_000;
@@ -21,9 +22,12 @@ const GIB: usize = 1 << 30;
 fn main() -> ExitCode {
     let fits = match std::env::args().nth(1).as_deref() {
         Some("clients") => clients(),
-        Some("servers") => servers(),
+        Some("servers") => served("open server transactions", |_, _, _, _| {}),
+        Some("answered") => served("answered server transactions", |us, transaction, request, now| {
+            us.respond(transaction, request.response(Status::OK), now);
+        }),
         _ => {
-            eprintln!("say clients or servers");
+            eprintln!("say clients, servers or answered");
             false
         }
     };
@@ -91,8 +95,8 @@ fn clients() -> bool {
     fit("open client transactions", before, MILLION)
 }
 
-/// A million requests of peers.
-fn servers() -> bool {
+/// A million requests of peers, which `answer` may answer.
+fn served(what: &str, answer: impl Fn(&mut Endpoint, ServerId, &Request, Now)) -> bool {
     let before = resident();
     let mut us = endpoint();
     let address = |port| SocketAddr::from(([192, 0, 2, 9], port));
@@ -102,9 +106,12 @@ fn servers() -> bool {
         us.handle_timeout(now, &mut Vec::new());
         let via = format!("Via: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKnashds8{number};rport\r\n");
         let inbound = Inbound { message: Message::Request(message(number, &via)), flow };
-        let Some(Event::Request { .. }) = us.receive(inbound, now) else { panic!("it was not told") };
+        let Some(Event::Request { transaction, request, .. }) = us.receive(inbound, now) else {
+            panic!("it was not told")
+        };
+        answer(&mut us, transaction, &request, now);
         while us.poll_transmit().is_some() {}
     }
-    assert_eq!(us.stats().server_open, MILLION);
-    fit("open server transactions", before, MILLION)
+    assert_eq!(us.stats().server_open + us.stats().server_completed, MILLION);
+    fit(what, before, MILLION)
 }
