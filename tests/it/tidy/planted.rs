@@ -144,8 +144,8 @@ fn empty_promises_are_found() {
         "id = \"STOX-IM-01\"\nstatus = \"yes\"\ntest = [\"it::a::b\", \"scenario:f.scn\"]",
         "id = \"STOX-IM-01\"\nstatus = \"part\"\ntest = \"it::a::b\"",
         "id = \"7572-01\"\nstatus = \"known-gap\"",
-        "id = \"E2E-01\"\nstatus = \"n/a\"",
-        "id = \"E2E-01\"\nstatus = \"no\"\nnote = \"x\"\n[[row]]\nid = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"",
+        "id = \"SIP-16\"\nstatus = \"n/a\"",
+        "id = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"\n[[row]]\nid = \"SIP-16\"\nstatus = \"no\"\nnote = \"x\"",
     ] {
         assert_eq!(wrong(row), 1, "{row}");
     }
