@@ -8,6 +8,7 @@
 mod at_rest;
 mod connections;
 mod dns;
+mod health;
 mod identity;
 mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
