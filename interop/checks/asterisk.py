@@ -1,6 +1,7 @@
 """Asterisk with trunks and telephones as its manual shows them, and nothing in it that knows stox."""
 
 import asyncio
+import json
 import re
 
 from peers.asterisk import Asterisk
@@ -121,6 +122,17 @@ async def _(s):
     equal(answers(), 1, "how often Asterisk had to say 415")
     await s.juliet.errors.stays_empty(0.3)
     return f"Asterisk answered 415 once, and was not asked again; baresip 1002 received: {quote(got.text)}"
+
+
+@check("asterisk-options", stage=Office)
+async def _(s):
+    """stox asks Asterisk whether it is there."""
+    async def told():
+        _, body = await s.trunk.get("/ready")
+        return next((p for p in json.loads(body)["parts"] if p["name"] == "sip asterisk.example"), None)
+    part = await s.asterisk.until(told, "a word of /ready about asterisk.example")
+    has(part["detail"], "answers OPTIONS in", "/ready")
+    return f"/ready: {part['name']}: {part['detail']}"
 
 
 @check("asterisk-x2s-unknown", stage=Office)

@@ -9,7 +9,8 @@ fn a_sip_server_that_answers_options_is_up_and_one_that_is_silent_is_told_and_re
         sip: "t1 = \"50ms\"\n",
         ..Setup::default()
     });
-    let ask = world.phone.read_message("OPTIONS sip:pbx.example SIP/2.0");
+    let ask = world.phone.receive(PATIENCE).expect("no request came");
+    assert!(ask.starts_with("OPTIONS sip:pbx.example SIP/2.0\r\n"), "{ask}");
     assert!(header(&ask, "From").starts_with("<sip:xmpp.example>"), "{ask}");
     assert!(header(&ask, "Accept").starts_with("text/plain"), "{ask}");
     world.phone.answer(&ask, world.stox.sip, 404, "Not Found");
