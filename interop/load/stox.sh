@@ -1,6 +1,7 @@
 #!/bin/bash
 # stox.sh start|stop|pids: stox as the rig expects a gateway. $STOX names another binary, $STOX_EXTRA a file with more
-# configuration (whole sections), $TRANSPORT what the next hop is reached by: udp, tcp or tls.
+# configuration (whole sections), $STOX_SIP more of [sip],
+# $STOX_LOG another level of the log, $TRANSPORT what the next hop is reached by: udp, tcp or tls.
 cd "$(dirname "$0")" && mkdir -p work || exit 1
 TRANSPORT=${TRANSPORT:-udp}
 stox=${STOX:-${CARGO_TARGET_DIR:-../../target}/release/stox}
@@ -13,6 +14,7 @@ server = "127.0.0.1:25348"
 secret = "benchsecret"
 [sip]
 listen = ["udp:127.0.0.1:25060", "tcp:127.0.0.1:25060"$([ $TRANSPORT = tls ] && echo ', "tls:127.0.0.1:25061"')]
+${STOX_SIP:-}
 $([ $TRANSPORT = tls ] && printf '[sip.tls]\ncertificate = "tls/gateway.crt"\nkey = "tls/gateway.key"\ntrust = ["tls/ca.crt"]')
 [[domain]]
 home = "sip"
@@ -25,7 +27,7 @@ home = "xmpp"
 xmpp = "xmpp.example"
 sip = "xmpp.example"
 [log]
-level = "warn"
+level = "${STOX_LOG:-warn}"
 TOML
   [ -n "${STOX_EXTRA:-}" ] && cat "$STOX_EXTRA"
   true

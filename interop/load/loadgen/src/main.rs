@@ -2,6 +2,7 @@
 //!  * XMPP side: XEP-0114 *server* - accepts the gateway's component connection.
 //!  * SIP side: user agent / next hop of the gateway over UDP, TCP or TLS, answers MESSAGE/SUBSCRIBE/NOTIFY.
 //! One thread, poll(2), recvmmsg/sendmmsg.  `../README.md` says how to run it.
+mod flood;
 mod floor;
 mod pres;
 mod sip;
@@ -1613,6 +1614,9 @@ fn main() {
             kind,
             tls("gateway", "peer"),
         );
+    }
+    if phases.first().is_some_and(|s| s == "flood") {
+        return flood::run(&flood::flood(g));
     }
     let mut pids: Vec<i32> =
         g("pids", "").split(|c: char| !c.is_ascii_digit()).filter_map(|x| x.parse().ok()).collect();
