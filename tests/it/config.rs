@@ -82,7 +82,8 @@ fn the_examples_of_the_readme_are_right() {
     let blocks =
         include_str!("../../README.md").split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let all = blocks.flat_map(str::lines).map(str::trim_start).collect::<Vec<_>>().join("\n");
-    let config = parse(&all).unwrap();
+    let folder = tls::certificates("readme", 4_000);
+    let config = parse(&all.replace("/etc/stox/tls", folder.0.to_str().unwrap())).unwrap();
     assert_eq!(lines(config.warnings), Vec::<String>::new());
     assert_eq!(config.domains.len(), 3);
     assert!(config.domains.iter().any(|d| d.mapping.rules.len() == 1));
