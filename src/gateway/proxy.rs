@@ -347,7 +347,9 @@ impl Gateway {
 
     /// Whoever waits for an answer gets one: the process ends.
     pub(super) fn give_up_forwards(&mut self, now: Now) {
-        for (server, open) in std::mem::take(&mut self.proxy.open) {
+        let mut open: Vec<_> = std::mem::take(&mut self.proxy.open).into_iter().collect();
+        open.sort_unstable_by_key(|(server, _)| *server);
+        for (server, open) in open {
             self.endpoint.respond(server, stopping(&open.head), now);
         }
     }

@@ -284,12 +284,12 @@ pub(crate) fn gateway(data: &[u8]) {
             hear(&mut gateway, now);
         }
     }
-    let end = now.mono + Duration::from_secs(200);
+    let end = now.mono + Duration::from_secs(300);
     while let Some(at) = gateway.next_timeout().filter(|at| *at < end) {
         now = Now::at(now.mono.max(at));
         hear(&mut gateway, now);
     }
-    assert!(gateway.is_idle(), "a message has no outcome after 200 s");
+    assert!(gateway.is_idle(), "a message has no outcome after 300 s");
 }
 
 fn hear(gateway: &mut Gateway, now: Now) {
@@ -357,7 +357,7 @@ fn a_gateway() -> Gateway {
         Peer::new("all", vec![Network { first: flow().remote.ip(), bits: 0 }], domains.map(str::to_owned).to_vec());
     let settings = Settings {
         links: vec!["sip.example".to_owned()],
-        routes: vec![("sip.example".to_owned(), Route::to(next_hop))],
+        routes: vec![("sip.example".to_owned(), Route { forward: true, ..Route::to(next_hop) })],
         trust: Trust::new(vec![peer], Stranger::Refuse),
         confirm_within: Duration::from_secs(1),
         queue_per_pair: 10,

@@ -329,7 +329,7 @@ pub struct Limits {
     /// Requests of peers without a final answer. Two seconds of full load; an XMPP side slower than that should be
     /// felt by the peers, who get 503 with Retry-After.
     pub server: usize,
-    /// Requests of ours without a final answer, each with its bytes in memory.
+    /// Requests of ours without a final answer, each with its bytes in memory, and accepted INVITEs until Timer M.
     pub client: usize,
     /// Answered requests that are recognised when they come again; beyond it the oldest are forgotten before Timer J.
     /// 36 s of full load, at about 110 bytes each; just below the count at which the table would double.
