@@ -10,6 +10,7 @@ mod mappings;
 mod net;
 mod scenarios;
 mod sim;
+mod sip_auth;
 mod sip_oracle;
 mod sip_properties;
 mod tidy;

@@ -160,3 +160,21 @@ fn every_mistake_in_them_is_told_with_its_line() {
         assert_eq!(mistake(text), expected);
     }
 }
+
+#[test]
+fn the_examples_of_the_readme_about_accounts_are_right() {
+    let readme = include_str!("../../../README.md");
+    let blocks: Vec<_> =
+        readme.split("```toml pbx\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert_eq!(blocks.len(), 4);
+    let text = blocks.concat();
+    let inline = |line: &str| match line.strip_prefix("password_file") {
+        Some(rest) => format!("password{rest}"),
+        None => line.to_owned(),
+    };
+    let config = parse(&with(&text.lines().map(inline).collect::<Vec<_>>().join("\n"))).unwrap();
+    assert_eq!(lines(config.warnings), Vec::<String>::new());
+    let domain = &config.domains[0];
+    assert!(domain.register.is_some() && domain.users.len() == 1 && domain.credentials.len() == 1);
+    assert_eq!(config.sip.accounts.len(), 1);
+}
