@@ -86,7 +86,7 @@ pub(crate) fn files(under: &[&str]) -> Vec<String> {
 /// Option tags that this test understands, so that messages that require them are served.
 const SUPPORTED: [&str; 3] = ["gruu", "100rel", "eventlist"];
 
-pub(crate) const CORPORA: [&str; 4] = ["rfc4475", "rfc5118", "simple", "lenient"];
+pub(crate) const CORPORA: [&str; 5] = ["rfc4475", "rfc5118", "simple", "lenient", "smuggling"];
 
 #[test]
 fn every_message_of_the_corpora_is_judged_as_the_table_says() {
