@@ -23,7 +23,7 @@ pub enum Input {
     /// A SIP connection was opened on which the peer has proven these names by its certificate (RFC 5922 section 7.1); comes
     /// before anything that came on it.
     FlowOpened(Flow, Arc<[String]>),
-    /// A SIP connection is over; nothing more comes on it.
+    /// A SIP connection is over; nothing more comes on it. Told once for each address by which requests went to it.
     FlowClosed(Flow),
     /// A link is ready for stanzas.
     LinkUp(Link),

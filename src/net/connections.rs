@@ -226,7 +226,7 @@ impl Shared {
 
     /// The connection is over, or was never made; what still waited for it is told so.
     async fn close(&self, place: &mut Place, flow: Option<Flow>, why: Undelivered) {
-        self.table().remove(place.id);
+        let alias = self.table().remove(place.id);
         place.messages.close();
         let mut origins = Vec::new();
         while let Ok(message) = place.messages.try_recv() {
@@ -234,7 +234,9 @@ impl Shared {
         }
         self.waiting.fetch_sub(place.queued.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         let mut batch = undelivered(origins, why);
-        batch.extend(flow.map(Input::FlowClosed));
+        // Requests that went by its other address (RFC 5923) are told of under that.
+        let alias = flow.zip(alias).map(|(flow, remote)| Flow { remote, ..flow });
+        batch.extend(flow.into_iter().chain(alias).map(Input::FlowClosed));
         if !batch.is_empty() {
             let _ = self.shard.send(batch).await;
         }

@@ -155,8 +155,9 @@ impl Table {
         }
     }
 
-    pub(super) fn remove(&mut self, id: u64) {
-        let Some(entry) = self.open.remove(&id) else { return };
+    /// Gives the other address by which requests went to it, if there was one.
+    pub(super) fn remove(&mut self, id: u64) -> Option<SocketAddr> {
+        let entry = self.open.remove(&id)?;
         self.forget(id, entry.transport, entry.remote);
         if let Some(alias) = entry.alias {
             self.forget(id, entry.transport, alias);
@@ -169,6 +170,7 @@ impl Table {
                 self.per_source.remove(&source);
             }
         }
+        entry.alias
     }
 
     fn forget(&mut self, id: u64, transport: Transport, addr: SocketAddr) {
@@ -334,7 +336,7 @@ mod tests {
         assert!(!there(&table, listens, Some("pbx.example")), "one at a time");
         table.retire(id);
         assert!(table.find(Some(id), Transport::Tls, listens, None).is_none());
-        table.remove(id);
+        assert_eq!(table.remove(id), Some(addr("192.0.2.1:5999")));
         assert!(table.by_remote.is_empty() && table.per_source.is_empty());
     }
 

@@ -251,7 +251,8 @@ impl Endpoint {
 
     /// The connection of `flow` is closed: what was written on it and has not been answered at all is over now and not at
     /// Timer F or B. It may have arrived, so only what may be done twice goes on (RFC 3261 sections 17.1.4 and 18.4).
-    /// What could not be written is told with [`Endpoint::undeliverable`], and before this.
+    /// What could not be written is told with [`Endpoint::undeliverable`], and before this. Connections to one address for
+    /// several domains are not told apart.
     pub fn flow_closed(&mut self, flow: &Flow, now: Now, events: &mut Vec<Event>) {
         let target = Target { transport: flow.transport, addr: flow.remote };
         if !self.connections.contains_key(&target) {
