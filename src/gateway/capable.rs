@@ -12,6 +12,7 @@
 //!
 //! All of it is forgotten after [`limits::KNOWN_FOR`], because by then the phone may be another one.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::model::iscomposing;
 use crate::sip::capability::{Capabilities, Known, accepts};
 use crate::sip::message::{Response, Status};
 use crate::time::Now;
+use crate::xmpp::escape::unescape_local;
 use crate::xmpp::jid::Jid;
 
 const TEXT: &str = "text/plain";
@@ -138,14 +140,15 @@ fn another(tried: Form, response: &Response) -> Option<Form> {
 }
 
 impl Gateway {
-    /// What a SIP user is known by: one for all spellings of its number.
+    /// The bare address of a SIP user: one for all spellings of its number, so that it has one line and one memory.
+    pub(super) fn known_by<'j>(&self, user: &'j Jid) -> Cow<'j, str> {
+        let domain = self.mapping.domain_of_xmpp(user.domain());
+        let number = domain.and_then(|domain| domain.numbers.as_ref()?.in_jid(&unescape_local(user.local()?)));
+        number.map_or(Cow::Borrowed(user.bare()), |number| format!("{number}@{}", user.domain()).into())
+    }
+
     fn user_known_by(&self, user: &Jid) -> Print {
-        let local = user.local().unwrap_or_default();
-        let domain = self.mapping.domain_of_xmpp(user.domain()).filter(|domain| domain.numbers.is_some());
-        match domain {
-            Some(domain) => Print::of(&(domain.user_in_jid(local).as_ref(), user.domain())),
-            None => Print::of(&(local, user.domain())),
-        }
+        Print::of(&self.known_by(user))
     }
 
     /// Whether a typing state goes to this SIP user.
@@ -157,7 +160,8 @@ impl Gateway {
 
     /// The form that words to this SIP user go in.
     pub(super) fn form_for(&self, route: RouteId, user: &Jid, now: Now) -> Form {
-        if self.capable.users.is_empty() && self.capable.routes.is_empty() {
+        let refused = self.capable.routes.get(&route).is_some_and(|peer| peer.charset.until.is_some());
+        if self.capable.users.is_empty() && !refused {
             return Form::Text;
         }
         self.capable.form(route, self.user_known_by(user), now.mono)

@@ -112,7 +112,7 @@ impl Gateway {
     }
 
     fn enter(&mut self, letter: Letter, now: Now) {
-        let pair = Pair::new(letter.sender.from.bare(), letter.sender.to.bare());
+        let pair = Pair::new(letter.sender.from.bare(), &self.known_by(&letter.sender.to));
         let bytes = limits::MESSAGE_OVERHEAD + texts(&letter.message);
         match self.lines.enter(&pair, letter, bytes) {
             Entered::Waits => {}
