@@ -22,8 +22,9 @@
 //! The rim (layers 4 to 6) owns sockets and clock and decides nothing.
 //!
 //! # A MESSAGE becomes a stanza
-//! 1. `net` reads a datagram or, by [`sip::framing`], a message from a connection. What [`sip::message::wire`] cannot
-//!    read is answered there or dropped; the rest is [`gateway::Input::Sip`].
+//! 1. `net` reads a datagram or, by [`sip::framing`], a message from a connection. A stranger's is refused or dropped
+//!    there, mostly unread, so that no flood comes further; what [`sip::message::wire`] cannot read is answered there or
+//!    dropped; the rest is [`gateway::Input::Sip`].
 //! 2. [`sip::endpoint::Endpoint::receive`]: a retransmission finds its transaction and goes no further.
 //! 3. [`gateway::trust`] decides whether its source may say this From; then `check` whether it can be served at all.
 //! 4. [`mapping::Mapping`]: `sip_to_message`, then `message_to_xmpp`. A [`model::Failure`] here is the final response.
@@ -95,8 +96,9 @@
 //!   within a limit.
 //! * **No second try after a timeout.** RFC 3263 would let a MESSAGE go to the next server when the first is silent. But
 //!   what was lost may have been the 200, and a person would read it twice.
-//! * **A source is proven by its address.** Without TLS and digest nothing else can be; so whoever may speak for a SIP
-//!   domain is configured, and everybody else is refused before any mapping.
+//! * **A source has to be somebody.** By its address, the name that its certificate proves, or its account; whoever may
+//!   speak for a SIP domain is configured, and everybody else is refused before any mapping. What strangers may cost is
+//!   counted where their bytes come in ([`net::Intake`]), because there it is least.
 
 pub mod ids;
 pub mod time;

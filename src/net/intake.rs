@@ -60,8 +60,8 @@ const EXPECTED: usize = 4_096;
 /// The longest message of a stranger that is read, bytes: all that a request without a body needs.
 const STRANGERS_MESSAGE: usize = 4_096;
 
-/// What is yet to be added to an answer, bytes: `received`, the number of `rport`, and a To tag.
-const ANSWER_OVERHEAD: usize = 64;
+/// What is yet to be added to an answer, bytes, over IPv4 and IPv6: `received`, the number of `rport`, and a To tag.
+const ANSWER_OVERHEAD: (usize, usize) = (64, 88);
 
 /// How often lines that found no room in the log are offered again.
 const LOG_AGAIN: Duration = Duration::from_millis(500);
@@ -315,7 +315,8 @@ fn answer(response: Response, request: &[u8], flow: Flow) -> Taken {
     }
     let mut printed = Vec::with_capacity(request.len());
     response.print(&mut printed);
-    if printed.len() + ANSWER_OVERHEAD > request.len() {
+    let overhead = if flow.remote.is_ipv4() { ANSWER_OVERHEAD.0 } else { ANSWER_OVERHEAD.1 };
+    if printed.len() + overhead > request.len() {
         return Taken::Nothing;
     }
     Taken::Input(Input::Unreadable(response, flow))

@@ -77,7 +77,7 @@ fn refused_samples(refused: &Refused) -> Vec<admin::Sample> {
     let counts = [
         ("stox_sip_malformed", "SIP messages answered because they could not be read.", &refused.answered),
         ("stox_sip_unreadable", "SIP messages that could neither be read nor answered.", &refused.unreadable),
-        ("stox_sip_strangers", "SIP messages from unknown sources that were not read.", &refused.strangers),
+        ("stox_sip_strangers", "SIP messages from unknown sources, refused or not read.", &refused.strangers),
         ("stox_sip_connections_refused", "SIP connections refused because there were too many.", &refused.connections),
     ];
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);

@@ -65,13 +65,41 @@ fn no_answer_to_a_stranger_is_longer_than_what_it_answers() {
         To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
     assert!(matches!(take(&intake, short, "203.0.113.9:5060"), Taken::Nothing));
     let Taken::Input(Input::Unreadable(response, flow)) = take(&intake, OPTIONS, "203.0.113.9:5061") else { panic!() };
-    let mut endpoint = crate::sip::endpoint::Endpoint::new(
-        crate::sip::endpoint::EndpointConfig::new(crate::sip::endpoint::SentBy { host: "h".to_owned(), port: None }),
-        crate::ids::Ids::new([1; 32], 0),
-    );
+    let sent = sent(response, flow);
+    assert!(sent <= OPTIONS.len(), "{sent} for {}", OPTIONS.len());
+}
+
+/// How many bytes leave.
+fn sent(response: Response, flow: Flow) -> usize {
+    let own = crate::sip::endpoint::SentBy { host: "h".to_owned(), port: None };
+    let config = crate::sip::endpoint::EndpointConfig::new(own);
+    let mut endpoint = crate::sip::endpoint::Endpoint::new(config, crate::ids::Ids::new([1; 32], 0));
     endpoint.respond_stateless(response, flow);
-    let sent = endpoint.poll_transmit().unwrap();
-    assert!(sent.bytes.len() <= OPTIONS.len(), "{} for {}", sent.bytes.len(), OPTIONS.len());
+    endpoint.poll_transmit().map_or(0, |transmit| transmit.bytes.len())
+}
+
+#[test]
+fn nothing_of_the_corpora_is_answered_with_more_than_it_is() {
+    let (mut files, mut answers) = (0_u32, 0);
+    for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/torture")).unwrap() {
+        let Ok(folder) = std::fs::read_dir(folder.unwrap().path()) else { continue };
+        for file in
+            folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "dat"))
+        {
+            files += 1;
+            let bytes = std::fs::read(&file).unwrap();
+            for remote in ["203.0.113.9:65535", "[2001:db8:1111:2222:3333:4444:5555:6666]:65535"] {
+                let intake = intake(Stranger::Refuse);
+                let taken = intake.take(&bytes, flow(remote, Transport::Udp), &[]);
+                if let Taken::Input(Input::Unreadable(response, flow)) = taken {
+                    answers += 1;
+                    let sent = sent(response, flow);
+                    assert!(sent <= bytes.len(), "{}: {sent} for {}", file.display(), bytes.len());
+                }
+            }
+        }
+    }
+    assert!(files > 150 && answers > 100, "{answers} answers to {files} files");
 }
 
 #[test]
