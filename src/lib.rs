@@ -26,7 +26,8 @@
 //!    there, mostly unread, so that no flood comes further; what [`sip::message::wire`] cannot read is answered there or
 //!    dropped; the rest is [`gateway::Input::Sip`].
 //! 2. [`sip::endpoint::Endpoint::receive`]: a retransmission finds its transaction and goes no further.
-//! 3. [`gateway::trust`] decides whether its source may say this From; then `check` whether it can be served at all.
+//! 3. [`gateway::trust`] decides whether its source, by address, certificate or account, may say this From, and
+//!    [`gateway::rate`] whether it says too much; then `check` whether it can be served at all.
 //! 4. [`mapping::Mapping`]: `sip_to_message`, then `message_to_xmpp`. A [`model::Failure`] here is the final response.
 //! 5. The stanza is an output on the link of its From's domain; the transaction stays open.
 //! 6. At the end of the step one ping (XEP-0199) follows to the server of each recipient. A stream is processed in
@@ -40,9 +41,11 @@
 //! 2. `xmpp_to_message`: what there is to say, or nothing, or a failure, such as for ciphertext. A stanza sent twice
 //!    is known by its sender, `id` and content.
 //! 3. Each pair of bare addresses has one message pending (RFC 3428 section 8); the others wait in its line, bounded.
-//! 4. [`sip::locate`] makes targets of the configured next hop, with a question to DNS if it is a name.
-//! 5. `message_to_sip`, and [`sip::endpoint::Endpoint::request`] tries the targets; large requests go over TCP, or are
-//!    refused where the domain says so.
+//! 4. `message_to_sip`, and the request becomes an *errand*: [`sip::locate`] makes targets of the next hop, with questions
+//!    to DNS (RFC 3263) whose answers are kept, those that failed lately last; credentials are put in; a large request
+//!    takes TCP, or is refused where the domain says so.
+//! 5. [`sip::endpoint::Endpoint::request`] tries the targets. A challenge is answered and the errand goes out once more; so
+//!    does, once, in plainer form, what was answered 415. Registrations and questions about health take the same way.
 //! 6. 2xx: the sender hears nothing, and the next in line goes. Any other final response, Timer F, no connection, no
 //!    address: one error stanza with the sender's `id`, by `status_to_failure` and `failure_to_stanza_error`. It
 //!    is confirmed by ping like a message; until then, and while the link is down, it is kept, within a limit.
@@ -54,6 +57,9 @@
 //!   Directions are spelled as the message travels: `xmpp_to_message`, `message_to_sip`, `status_to_failure`.
 //! * **relay**: a message on its way to XMPP whose outcome is not known. **letter**: one in line to SIP. **pair**: the
 //!   two bare addresses of a direction, the unit of order.
+//! * **errand**: a request of ours to a configured next hop, until its one end, over all its tries. **route**: that next
+//!   hop. **directions**: where each route leads now.
+//! * **peer**: a SIP system that may say something; everybody else is a **stranger**.
 //! * **confirm**: to learn that the recipient's server has dealt with a stanza. **outcome**: how a message ended; each
 //!   has one, and the counters of a direction add up.
 //! * **step**: the inputs that wait, handled together; then its outputs are delivered.
@@ -99,6 +105,10 @@
 //! * **A source has to be somebody.** By its address, the name that its certificate proves, or its account; whoever may
 //!   speak for a SIP domain is configured, and everybody else is refused before any mapping. What strangers may cost is
 //!   counted where their bytes come in ([`net::Intake`]), because there it is least.
+//! * **Everything on the way is an errand's business.** Locating, resting servers, credentials, size and retries lie
+//!   between whoever wants something of a SIP server and the transactions, so that a message, a registration and a question
+//!   about health cannot differ in them. What is forwarded as a proxy goes where its own Route says and keeps its credentials,
+//!   so it passes by.
 
 pub mod ids;
 pub mod time;
