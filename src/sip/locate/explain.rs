@@ -33,9 +33,9 @@ pub fn explain(destination: &Destination, have: Transports) -> Vec<String> {
                 asked.borrow_mut().extend(queries.into_iter().map(none));
             }
             Step::Found(plan, _) => {
-                let way = |target: Target| match target.addr.ip() {
-                    ANY => format!("to port {} of each address by {}", target.addr.port(), target.transport),
-                    _ => format!("to {} by {}", target.addr, target.transport),
+                let way = |target: Target| match target.addr.ip() == ANY {
+                    true => format!("to port {} of each address by {}", target.addr.port(), target.transport),
+                    false => format!("to {} by {}", target.addr, target.transport),
                 };
                 steps.extend(plan.all().map(way));
                 return steps;
