@@ -202,7 +202,8 @@ async fn a_failure_of_the_server_is_no_answer() {
 
 #[tokio::test]
 async fn wrong_answers_are_not_believed() {
-    let wrong: [fn(&[u8]) -> Vec<u8>; 5] = [
+    type Wrong = fn(&[u8]) -> Vec<u8>;
+    let wrong: [Wrong; 5] = [
         |question| {
             let mut other = echo(question, 0);
             other[0] ^= 1;
