@@ -16,7 +16,7 @@ WIDTH = max(len(check.name) for check in checks.ALL)
 
 
 #: Groups that go by one name.
-SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "scanner")}
+SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "digest", "scanner")}
 
 
 def arguments():

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use stox::gateway::people::User;
 use stox::gateway::trust::{Network, Peer, Stranger, Trust};
 use stox::gateway::{Route, Settings, Size};
 use stox::mapping::{DomainMapping, Home, NumberForm, NumberPlan, Typing};
+use stox::sip::auth::{Account, Key};
 use stox::sip::locate::{Destination, Transport};
+use stox::sip::uri::Uri;
 use stox::xmpp::jid::Jid;
 
 use super::story::{Story, duration};
@@ -100,6 +103,19 @@ fn settings(domains: &[DomainMapping], links: Vec<String>) -> Settings {
     }
 }
 
+fn account(username: &str, password: &str) -> Account {
+    Account { realm: None, username: username.to_owned(), key: Key::password(password) }
+}
+
+/// `JID SIP-ADDRESS PASSWORD`: nobody registers for her, she only writes in her own name.
+fn linked(value: &str) -> Result<User, String> {
+    let words: Vec<&str> = value.split(' ').collect();
+    let [jid, aor, password] = words.as_slice() else { return Err("a user is JID SIP-ADDRESS PASSWORD".to_owned()) };
+    let aor = Uri::parse(aor).map_err(|_| format!("`{aor}` is no URI"))?;
+    let account = account(aor.user().unwrap_or_default(), password);
+    Ok(User { jid: (*jid).to_owned(), aor, account, register: None })
+}
+
 fn change(
     world: &mut World,
     settings: &mut Settings,
@@ -147,6 +163,14 @@ fn change(
             let plan = NumberPlan { area: part(), extension_length: 4, ..plan };
             let plan = NumberPlan { sip: NumberForm::Extension, jid: NumberForm::Extension, ..plan };
             domains.iter_mut().for_each(|domain| domain.numbers = Some(Box::new(plan.clone())));
+        }
+        "credentials" => {
+            let (username, password) = value.split_once(' ').ok_or("credentials are USER PASSWORD")?;
+            settings.routes.iter_mut().for_each(|(_, route)| route.credentials = vec![account(username, password)]);
+        }
+        "user" => {
+            let user = linked(value)?;
+            settings.routes.iter_mut().for_each(|(_, route)| route.users = vec![user.clone()]);
         }
         "forward" => settings.routes.iter_mut().for_each(|(_, route)| route.forward = yes),
         "typing" => {
