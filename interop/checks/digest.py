@@ -70,11 +70,12 @@ async def _(s):
     """Each message is challenged once and then taken, from an address that nobody knows."""
     code, saw = await s.send("sipp-proves", "pw-field", 3)
     equal(code, 0, "SIPp's exit code")
-    texts = sorted([(await s.juliet.mail.next()).body for _ in range(3)])
+    texts = sorted([(await s.juliet.mail.next()).body.strip() for _ in range(3)])
     equal(texts, ["proven 1", "proven 2", "proven 3"], "what juliet read")
     challenge = re.search(r"WWW-Authenticate: (Digest [^\r\n]*)", saw)
     has(challenge[1], 'realm="stox.example"', "challenge")
-    return f"SIPp was asked {len(re.findall('SIP/2.0 401', saw))} times and had {len(re.findall('SIP/2.0 20[02]', saw))} messages taken"
+    asked, taken = len(re.findall("SIP/2.0 401", saw)), len(re.findall("SIP/2.0 20[02]", saw))
+    return f"SIPp was asked {asked} times, and {taken} messages were taken"
 
 
 @check("digest-wrong", stage=Field, limit=30)
@@ -82,8 +83,9 @@ async def _(s):
     """A wrong password: another challenge, a line in the log, and nothing at juliet's."""
     code, saw = await s.send("sipp-wrong", "guess", 1)
     assert code != 0, "SIPp was let in"
-    equal(len(re.findall("SIP/2.0 401", saw)), 2, "challenges")
+    answers = re.findall(r"SIP/2.0 401[^\r]*\r?\n(?:[^\r\n]+\r?\n)*?CSeq: 2 MESSAGE", saw)
+    assert answers, "the second try was not challenged"
     await s.juliet.mail.stays_empty(0.5)
     line = re.search(rf"[^\n]*{re.escape(FIELD)}[^\n]*digest[^\n]*", s.gateway.said())
     assert line, "the log does not name the source"
-    return f"SIPp received 401 twice; log: {line[0].split(' ', 1)[1].strip()}"
+    return f"SIPp received 401 again; log: {line[0].split(' ', 1)[1].strip()}"

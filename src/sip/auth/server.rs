@@ -153,13 +153,17 @@ impl Server {
 
 /// Whether credentials for `written` are good for a request to `uri`: proxies add ports and parameters, but the person
 /// meant stays the same, or somebody could send what he overheard to somebody else (RFC 8760 section 2.6 bullet 6).
+/// Clients that write their server's address there (SIPp does) name nobody, and the count alone protects them.
 fn means(written: &str, uri: &Uri) -> bool {
     if written == uri.as_str() {
         return true;
     }
     let Ok(written) = Uri::parse(written) else { return false };
     let host = |uri: &Uri| uri.host().map(|host| host.to_string().to_ascii_lowercase());
-    written.user() == uri.user() && host(&written) == host(uri)
+    match written.user() {
+        None => written.host().is_some(),
+        user => user == uri.user() && host(&written) == host(uri),
+    }
 }
 
 /// Takes as long for texts that differ at the front as for those that differ at the end.

@@ -142,6 +142,9 @@ fn credentials_overheard_are_no_good_for_another_recipient() {
     assert_eq!(server.judge(Door::Server, &readdressed, now(0)), AuthOutcome::Failed("pbx".to_owned()));
     readdressed.uri = Uri::parse("sip:juliet@GW.example:5070;transport=tcp").unwrap();
     assert_eq!(server.judge(Door::Server, &readdressed, now(0)), pbx(), "a proxy added a port");
+    assert!(means("sip:192.0.2.1:5060", &readdressed.uri), "nobody is named");
+    assert!(!means("sip:juliet@gw.example", &Uri::parse("sip:juliet@other.example").unwrap()));
+    assert!(!means("mailto:juliet", &readdressed.uri) && !means("", &readdressed.uri));
 }
 
 #[test]
