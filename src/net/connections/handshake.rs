@@ -68,7 +68,11 @@ pub(super) async fn connect(
 ) -> Result<Agreed, TlsFailure> {
     let failed = |failure: TlsFailure, told: String| {
         shared.failed_handshakes.fetch_add(1, Ordering::Relaxed);
-        warn!(%remote, domain, "no TLS with the next hop: {told}");
+        if shared.may_tell() {
+            warn!(%remote, domain, "no TLS with the next hop: {told}");
+        } else {
+            debug!(%remote, domain, "no TLS with the next hop: {told}");
+        }
         failure
     };
     let config = shared.tls.client().map_err(|error| failed(TlsFailure::Unset, error.to_string()))?;

@@ -120,6 +120,26 @@ fn two_sip_messages_in_one_end_it() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_bytes_end_it_or_wait_and_take_no_more_than_they_are(
+        pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), 0..10),
+        shaken in proptest::prelude::any::<bool>(),
+    ) {
+        let mut socket = if shaken { pair().0 } else { WebSocket::new(1_000) };
+        let mut output = Vec::new();
+        for bytes in &pieces {
+            socket.push(bytes);
+            while let Some(piece) = socket.next(&mut output) {
+                if let Piece::Message(message) = piece {
+                    assert!(message.len() <= 1_000);
+                }
+            }
+        }
+        assert!(output.len() <= 200 + pieces.concat().len());
+    }
+}
+
 #[test]
 fn what_is_no_handshake_for_sip_is_a_bad_request() {
     let garbage = "\x16\x03\x01\x02\x00\x01\r\n\r\n".to_owned();
