@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `xmpp` | a task for each component link: connect, negotiate, carry, connect again |
 //! | `udp` | a task for each socket |
+//! | `probe` | whether somebody is there who does not answer over UDP |
 //! | `connections` | a task for each connection of TCP, TLS or WebSocket, taken or made |
 //! | `dns` | addresses of next hops |
 
 mod connections;
 mod dns;
 mod intake;
+mod probe;
 mod udp;
 mod xmpp;
 
@@ -31,6 +33,7 @@ use crate::xmpp::stanza::Stanza;
 pub use connections::{ConnectionLimits, Connections, ConnectionsView};
 pub use dns::{Dns, DnsSetup};
 pub use intake::{Intake, Refused};
+pub use probe::Probe;
 pub use udp::Udp;
 pub use xmpp::{LinkBoard, LinkSetup, LinkView, XmppLink};
 
@@ -75,6 +78,8 @@ pub struct Net {
     pub links: Vec<XmppLink>,
     /// The UDP sockets.
     pub udp: Vec<Udp>,
+    /// Who asks whether a silent server is there at all.
+    pub probe: Probe,
     /// All connections.
     pub connections: Connections,
     /// The resolver.
@@ -112,7 +117,12 @@ impl Net {
         }
         let sent = match transmit.transport {
             Transport::Udp => match udp_for(&self.udp, transmit.local, transmit.remote) {
-                Some(socket) => socket.send(&transmit.bytes, transmit.remote),
+                Some(socket) => {
+                    if transmit.again {
+                        self.probe.ask(transmit.remote, origin);
+                    }
+                    socket.send(&transmit.bytes, transmit.remote)
+                }
                 None => Err(Undelivered::Unreachable),
             },
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => self.connections.send(transmit),

@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 use crate::config::Config;
-use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, SHARD_QUEUE, XmppLink};
+use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, Probe, SHARD_QUEUE, XmppLink};
 use crate::shard::{Published, Shard};
 use crate::tls::Store;
 
@@ -135,7 +135,8 @@ impl Node {
         });
         self.start_admin(Arc::clone(&sources)).await?;
 
-        let net = Net { links, udp, connections, dns, intake: Arc::clone(&intake) };
+        let probe = Probe::new(shard_queue.clone());
+        let net = Net { links, udp, probe, connections, dns, intake: Arc::clone(&intake) };
         let shard = Shard::new(gateway, net, inputs, self.clock, published);
         let shard = tokio::spawn(shard.run(shard_stops));
         tokio::spawn(readiness::announce(self.config.clone(), sources));

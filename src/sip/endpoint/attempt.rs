@@ -151,7 +151,8 @@ pub(super) fn with_line(printed: &[u8], old: (usize, usize), line: &[u8]) -> Vec
 }
 
 pub(super) fn transmit(target: Target, domain: Option<Arc<str>>, origin: Origin, bytes: Vec<u8>) -> Transmit {
-    Transmit { transport: target.transport, local: None, remote: target.addr, flow: None, domain, bytes, origin }
+    let Target { transport, addr: remote } = target;
+    Transmit { transport, local: None, remote, flow: None, domain, bytes, origin, again: false }
 }
 
 /// Offsets fit: no message is 4 GiB long.

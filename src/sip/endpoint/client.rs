@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::attempt::{narrow, transmit, usable, with_line};
 use super::calling::Calling;
 use super::{
-    Alarm, Cause, ClientId, Endpoint, Event, Flow, Large, NotStarted, Origin, Outcome, Sending, Target, Transport,
-    Undelivered, head,
+    Alarm, Cause, ClientId, Endpoint, Event, Flow, Large, NotStarted, Origin, Outcome, Sending, Target, Transmit,
+    Transport, Undelivered, head,
 };
 use crate::sip::message::header::RetryAfter;
 use crate::sip::message::{Method, Request, Response, Status};
@@ -230,6 +230,10 @@ impl Endpoint {
             return None;
         }
         let (heard, target) = (client.machine.heard(), client.target);
+        if why == Undelivered::Absent && (heard || client.more.as_ref().is_none_or(|more| more.rest.len() == 0)) {
+            // Where else could it go? A server that restarts gets it by Timer E when it is back.
+            return None;
+        }
         let too_large = client.switched && why == Undelivered::Refused;
         if !client.machine.fail(&self.config.timing, reliable, now) {
             return None;
@@ -293,7 +297,7 @@ impl Endpoint {
                 self.stats.retransmissions_sent += 1;
                 let origin = Origin::Client(id, client.attempt);
                 let again = transmit(client.target, client.domain.clone(), origin, client.bytes.to_vec());
-                self.transmits.push_back(again);
+                self.transmits.push_back(Transmit { again: true, ..again });
             }
             Due::TimedOut { heard } => {
                 let (target, again, quiet) = (client.target, may_be_done_twice(&client.method), client.quiet);

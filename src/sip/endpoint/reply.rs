@@ -59,6 +59,7 @@ impl Reply {
             domain: None,
             bytes,
             origin,
+            again: false,
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Transmit {
     pub bytes: Vec<u8>,
     /// Whose it is: goes back with [`Endpoint::undeliverable`](super::Endpoint::undeliverable) when it cannot be sent.
     pub origin: Origin,
+    /// Whether it has been sent before and nothing came back: perhaps nobody is there.
+    pub again: bool,
 }
 
 /// Whose message a [`Transmit`] is.
@@ -69,6 +71,9 @@ pub enum Undelivered {
     /// The connection was refused, or ICMP said that nobody listens.
     #[error("refused")]
     Refused,
+    /// A datagram was sent, and now ICMP says that nobody listens there (RFC 3263 section 4.3).
+    #[error("nobody listens there")]
+    Absent,
     /// The host or network cannot be reached, or the connection could not be made in time.
     #[error("unreachable")]
     Unreachable,

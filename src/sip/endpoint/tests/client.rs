@@ -24,7 +24,8 @@ fn over_udp_it_is_sent_at_e_until_f() {
     let first = only(&mut us);
     let (sent, told) = run(&mut us, 100_000);
     assert_eq!(times(&sent), [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
-    assert!(sent.iter().all(|(_, again)| *again == first));
+    let again = Transmit { again: true, ..first };
+    assert!(sent.iter().all(|(_, sent)| *sent == again));
     assert!(matches!(&told[..], [(32_000, Event::TimedOut { transaction, heard: false })] if *transaction == id));
     assert_eq!((us.stats().timeouts, us.stats().client_open, us.stats().retransmissions_sent), (1, 0, 10));
 }
@@ -133,6 +134,22 @@ fn what_cannot_be_sent_goes_to_the_next_target_with_a_new_branch() {
         if transaction == id));
     assert!(us.undeliverable(second.origin, Undelivered::Closed, at(40)).is_none(), "told once");
     assert_eq!((us.stats().failovers, us.stats().client_open), (1, 0));
+}
+
+#[test]
+fn a_datagram_to_nobody_goes_to_the_next_target_and_the_last_target_is_waited_for() {
+    let mut us = endpoint();
+    ask(&mut us, "MESSAGE", vec![udp("192.0.2.8:5060"), udp("192.0.2.9:5060")]);
+    let first = only(&mut us);
+    let (sent, _) = run(&mut us, 500);
+    assert_eq!((first.again, sent[0].1.again), (false, true));
+    assert!(us.undeliverable(first.origin, Undelivered::Absent, at(501)).is_none());
+    let second = only(&mut us);
+    assert_eq!((second.remote, second.again), (addr("192.0.2.9:5060"), false));
+    assert!(us.undeliverable(second.origin, Undelivered::Absent, at(502)).is_none());
+    let (sent, _) = run(&mut us, 2_000);
+    assert_eq!(sent[0].1.remote, addr("192.0.2.9:5060"), "it may come back");
+    assert_eq!(final_status(deliver_response(&mut us, answer(&second, Status::OK), at(2_001))), 200);
 }
 
 #[test]
