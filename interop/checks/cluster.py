@@ -23,6 +23,8 @@ _sip._udp.cluster.example. 60 IN SRV 10 0 {first} one.cluster.example.
 _sip._udp.cluster.example. 60 IN SRV 20 0 {second} two.cluster.example.
 one.cluster.example. 60 IN A 127.0.0.1
 two.cluster.example. 60 IN A 127.0.0.1
+_sip._udp.flock.example. 60 IN SRV 10 0 {first} one.cluster.example.
+_sip._udp.flock.example. 60 IN SRV 20 0 {second} two.cluster.example.
 _sip._tcp.dead.example. 60 IN SRV 10 0 {closed} one.cluster.example.
 _sip._tcp.dead.example. 60 IN SRV 20 0 {second} two.cluster.example.
 alone.example. 60 IN A 127.0.0.1
@@ -71,7 +73,7 @@ class Cluster(Stage):
         self.closed, self.six = self.place.ports(2)
         self.names = self.add(Names(self.place, ZONE.format(
             first=self.first.sip, second=self.second.sip, closed=self.closed)))
-        hops = {"dead.example": "", "none.example": "", "gone.example": "",
+        hops = {"flock.example": "", "dead.example": "", "none.example": "", "gone.example": "",
                 "alone.example": f'next_hop = "sip:alone.example:{self.second.sip};transport=udp"',
                 "six.example": f'next_hop = "sip:six.example:{self.six};transport=udp"'}
         more = "".join(MORE.format(name=name, next_hop=hop, component=self.place.component, secret=SECRET)
@@ -92,6 +94,12 @@ class Cluster(Stage):
 
     def fresh(self):
         self.phone.mail.clear()
+
+    async def restore(self):
+        """The first server is there again."""
+        if not self.first.running:
+            await self.first.start()
+            await self.phone.register(at=self.first.sip, domain="cluster.example")
 
     def by(self, message):
         """Which of the two passed it on."""
@@ -170,15 +178,15 @@ async def _(s):
     return f"juliet received 20 messages, {quote(got.body)} first; SIPp: {good} answered over IPv6"
 
 
-@check("cluster-x2s-failover", 60, stage=Cluster)
-async def _(s):
-    """The first server is killed while messages flow: none is lost, none comes twice. What was on its way through that
-    server in that moment may have arrived: it is not sent again, and its sender is told so."""
+async def failover(s, domain):
+    """The first server is killed while messages flow: none is lost, none comes twice."""
     ledger, ways = Ledger(unsure_at_most=2), {"one": 0, "two": 0}
+    await s.restore()
+    s.fresh()
     for n in range(300):
         if n == 100:
             await s.first.stop(signal.SIGKILL)
-        s.juliet.write(f"{FRIARS[n % 10]}@cluster.example", f"failover {n}", id=f"failover-{n}")
+        s.juliet.write(f"{FRIARS[n % 10]}@{domain}", f"failover {n}", id=f"failover-{n}")
         ledger.sent.add(n)
         await asyncio.sleep(0.02)
     await s.bridge.until(lambda: len(s.phone.mail.kept) + len(s.juliet.errors.kept) >= 300, "an outcome for each message", 20)
@@ -194,12 +202,22 @@ async def _(s):
     return f"phone: {ledger.close()}; {ways['one']} by server one, after its end {ways['two']} by server two"
 
 
+@check("cluster-x2s-failover-tcp", 80, stage=Cluster)
+async def _(s):
+    """What was on its way by the connection that broke may have arrived: it is not sent again, and its sender is told."""
+    return await failover(s, "cluster.example")
+
+
+@check("cluster-x2s-failover-udp", 80, stage=Cluster)
+async def _(s):
+    """The host says by ICMP that nobody listens any more."""
+    return await failover(s, "flock.example")
+
+
 @check("cluster-x2s-back", 60, stage=Cluster)
 async def _(s):
     """Back again, the first server is used again once its rest is over."""
-    if not s.first.running:
-        await s.first.start()
-        await s.phone.register(at=s.first.sip, domain="cluster.example")
+    await s.restore()
     loop = asyncio.get_running_loop()
     began = loop.time()
     for n in range(100):

@@ -20,8 +20,8 @@ MONTAGUES = tuple(f"montague{n}" for n in range(20))
 #: The domains that stox speaks for at Prosody, one for each of its instances.
 COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "account.example", "cluster.example", "secure.example",
               "mistaken.example", "badtls.example", "phones.example", "sipp.example", "tls.example", "drops.example",
-              "refuses.example", "dead.example", "alone.example", "six.example", "none.example", "gone.example",
-              "prove.example")
+              "refuses.example", "flock.example", "dead.example", "alone.example", "six.example", "none.example",
+              "gone.example", "prove.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 
