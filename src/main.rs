@@ -132,6 +132,7 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
         }
     };
     let mut code = ExitCode::SUCCESS;
+    let mut told = Vec::new();
     for address in addresses {
         let explanation = mapping.explain(address);
         match &explanation.outcome {
@@ -148,7 +149,11 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
             println!("  on the way (RFC 3263): {step}");
         }
         let domain = config.domains.iter().find(|domain| Some(&domain.mapping.xmpp) == explanation.domain.as_ref());
-        if let Some(peer) = domain.and_then(|domain| domain.peer) {
+        // Said once: it is about the domain, not about the address.
+        if let Some(peer) = domain.and_then(|domain| domain.peer)
+            && !told.contains(&peer.name)
+        {
+            told.push(peer.name.clone());
             for claim in &peer.claims {
                 println!("  peer {}: {claim} [{}]", peer.name, claim.source);
             }

@@ -99,9 +99,9 @@ impl Mapping {
         if let Some((domain, user)) = found.zip(user).filter(|(domain, _)| !domain.is_wildcard()) {
             let bare = domain.phone_user(uri, user.clone()).unwrap_or(user);
             let user = domain.user_in_sip(&bare);
-            explain_plan(domain, &bare, &user, "SIP", steps);
+            explain_plan(domain, &bare, &user, "SIP has", steps);
             explain_rule(domain, domain.to_xmpp(&user), &user, steps);
-            explain_form(domain, domain.to_xmpp(&user), "JIDs", steps);
+            explain_form(domain, domain.to_xmpp(&user), "JIDs have", steps);
         }
     }
 
@@ -110,9 +110,9 @@ impl Mapping {
             return say(steps, "domain that has the number", &"none, or several");
         };
         say(steps, "domain that has the number", &domain.name());
-        explain_plan(domain, uri.user().unwrap_or_default(), &user, "SIP", steps);
+        explain_plan(domain, uri.user().unwrap_or_default(), &user, "SIP has", steps);
         explain_rule(domain, domain.to_xmpp(&user), &user, steps);
-        explain_form(domain, domain.to_xmpp(&user), "JIDs", steps);
+        explain_form(domain, domain.to_xmpp(&user), "JIDs have", steps);
     }
 
     fn explain_jid(&self, jid: &Jid, steps: &mut Vec<Step>) -> Result<String, String> {
@@ -124,9 +124,9 @@ impl Mapping {
         let Some(domain) = found else { return Err(AddressError::NoDomain(address.domain).to_string()) };
         if let Some(user) = address.user.as_deref().filter(|_| !domain.is_wildcard()) {
             let known = domain.user_in_jid(user);
-            explain_plan(domain, user, &known, "JIDs", steps);
+            explain_plan(domain, user, &known, "JIDs have", steps);
             explain_rule(domain, domain.to_sip(&known), &known, steps);
-            explain_form(domain, domain.to_sip(&known), "SIP", steps);
+            explain_form(domain, domain.to_sip(&known), "SIP has", steps);
         }
         say(steps, "its users live", &home(Some(domain)));
         self.explain_spelling(&address, steps)
@@ -159,7 +159,7 @@ fn explain_plan(domain: &DomainMapping, written: &str, known: &str, side: &str, 
         Some(reading) => {
             let by = plan.read(written).unwrap_or(reading.clone()).by;
             say(steps, &what, &format!("{written} is {}: {by}", reading.number));
-            say(steps, &format!("as {side} and the rules have it"), &known);
+            say(steps, &format!("as {side} it, and the rules"), &known);
         }
         None => say(steps, &what, &format!("{written} is no number")),
     }
@@ -170,7 +170,7 @@ fn explain_form(domain: &DomainMapping, spelt: Option<(String, Option<usize>)>, 
     if let Some((plan, (spelt, None))) = domain.numbers.as_ref().zip(spelt)
         && plan.read(&spelt).is_some()
     {
-        say(steps, &format!("as {side} have it"), &spelt);
+        say(steps, &format!("as {side} it"), &spelt);
     }
 }
 

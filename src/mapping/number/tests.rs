@@ -259,7 +259,7 @@ fn every_step_is_explained() {
     let text = mapping.explain("0301234@sip.example").to_string();
     for line in [
         "number plan +49 30 and 4 digits: 0301234 is +49301234: it has the trunk prefix",
-        "as JIDs and the rules have it: 1234",
+        "as JIDs have it, and the rules: 1234",
         "= sip:1234@pbx.example",
     ] {
         assert!(text.contains(line), "{text}");
