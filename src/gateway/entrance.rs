@@ -4,14 +4,16 @@
 //! |---|---|
 //! | a stranger | 403 without a transaction, or silence (`sip.unknown_source`); no more than so often, see `net::intake` |
 //! | somebody who may be a peer by account | 401, without a transaction, until it proves one (`prove`) |
-//! | a peer beyond its rate | 503 with Retry-After, without a transaction; a repetition of what was taken is still heard |
+//! | a peer beyond its rate | 503 with Retry-After, without a transaction; what repeats a request gets what that got |
 //! | a peer for a domain that is not its own | 403 to a MESSAGE; the rest is served in whatever name |
 //! | a peer with a method that is not taken from it | 403 |
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::rate::{Limiter, Limiters, TooMuch};
+use super::recent::{Print, Recent};
 use super::refused::{Reason, Refusals};
 use super::stats::ToXmpp;
 use super::trust::{Claim, PeerId, Source, Standing, Stranger, Trust, Verdict};
@@ -31,6 +33,8 @@ pub(super) struct Entrance {
     believes_asserted: bool,
     /// Makes the keys of users, so that nobody can choose two with the same.
     hasher: RandomState,
+    /// Requests that were refused for their rate: they stay refused, however often they come (RFC 3261 section 8.2.7).
+    excess: Recent,
     pub(super) refusals: Refusals,
 }
 
@@ -51,6 +55,7 @@ impl Entrance {
             is_limited: trust.is_limited(),
             believes_asserted: trust.peers().iter().any(|peer| peer.asserted_identity),
             hasher: RandomState::new(),
+            excess: Recent::new(limits::EXCESS),
             refusals: Refusals::default(),
         }
     }
@@ -157,10 +162,18 @@ impl Gateway {
         let believes = self.settings.trust.peer(peer).is_some_and(|peer| peer.asserted_identity);
         let who = asserted.as_ref().filter(|_| believes).or(from.as_ref().map(|from| &from.0));
         let user = who.map(|who| self.user_of(&who.uri)).unwrap_or_default();
-        let Err(TooMuch { wait }) = self.entrance.take(peer, &user, now) else { return true };
+        let print = Print::of(&[Name::VIA, Name::CALL_ID, Name::CSEQ].map(|name| request.headers.get(name)));
+        let wait = if self.entrance.excess.knows(print, now) {
+            Duration::ZERO
+        } else if let Err(TooMuch { wait }) = self.entrance.take(peer, &user, now) {
+            wait
+        } else {
+            return true;
+        };
         if self.endpoint.recognises(request) {
             return true;
         }
+        self.entrance.excess.seen(print, now);
         self.stats.over_rate += 1;
         self.note_refusal(&flow, Reason::Rate, &request.method, now);
         let mut response = request.response(Status::SERVICE_UNAVAILABLE);

@@ -40,6 +40,9 @@ pub(super) const BYTES_TO_SIP: usize = 128 << 20;
 /// What a message on its way to SIP takes besides its texts, bytes: addresses, the transaction, places in tables.
 pub(super) const MESSAGE_OVERHEAD: usize = 512;
 
+/// How long a request that was refused for its rate stays so: as long as its sender repeats it (Timer F).
+pub(super) const EXCESS: Duration = Duration::from_secs(32);
+
 /// Users of one peer whose rate is counted, 64 bytes each. Beyond it those who have sent nothing of late are forgotten,
 /// and if there are none, the rate of the peer is what bounds.
 pub(super) const LIMITED_USERS: usize = 65_536;

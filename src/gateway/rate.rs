@@ -1,6 +1,6 @@
 //! How much of something is let through: GCRA by `governor`, driven by the time that its caller gives.
 //!
-//! The crate reads its time from a clock of ours ([`Told`]) that shows what it was last told, so nothing here looks at a
+//! The crate reads its time from a clock of ours that shows what it was last told, so nothing here looks at a
 //! real one and hours of limits are tested in no time.
 
 use std::hash::Hash;

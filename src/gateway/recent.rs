@@ -39,6 +39,12 @@ impl Recent {
         Self { remember, known: HashMap::new(), order: VecDeque::new() }
     }
 
+    /// Whether something of this print was seen of late.
+    pub(super) fn knows(&mut self, Print(print): Print, now: Now) -> bool {
+        self.forget_old(now, MOST);
+        self.known.contains_key(&print)
+    }
+
     /// Whether something of this print was seen of late; from now on it was.
     pub(super) fn seen(&mut self, Print(print): Print, now: Now) -> bool {
         self.forget_old(now, MOST - 1);

@@ -60,10 +60,16 @@ fn a_peer_beyond_its_rate_is_asked_to_wait() {
         assert!(response.headers.text("Retry-After").is_some());
     }
     assert_eq!(bench.gateway.stats().over_rate, 7);
-    // What was taken and comes again is none of the excess; what was refused may come again later.
+    // What was taken and comes again is none of the excess; what was refused stays so, or it would have two answers.
     bench.input(request("MESSAGE", 0, ROMEO, ""));
     assert!(bench.statuses().is_empty());
-    bench.pass(Duration::from_millis(600));
+    bench.pass(Duration::from_millis(900));
+    bench.statuses();
+    bench.input(request("MESSAGE", 9, ROMEO, ""));
+    assert_eq!((senders(&mut bench).len(), bench.statuses()), (0, vec![503]));
+    bench.input(request("MESSAGE", 10, ROMEO, ""));
+    assert_eq!(senders(&mut bench).len(), 1);
+    bench.pass(Duration::from_secs(33));
     bench.input(request("MESSAGE", 9, ROMEO, ""));
     assert_eq!(senders(&mut bench).len(), 1);
 }

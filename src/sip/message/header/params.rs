@@ -51,7 +51,7 @@ impl Params {
         })
     }
 
-    /// Whether no name is there twice. More than [`MOST`] are not looked through: nobody has so many for a good reason.
+    /// Whether no name is there twice. More than 32 are not looked through: nobody has so many for a good reason.
     #[must_use]
     pub fn are_unique(&self) -> bool {
         let mut seen: [&str; MOST] = [""; MOST];
