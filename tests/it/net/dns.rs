@@ -79,10 +79,16 @@ async fn serve(zone: &str) -> (Server<Catalog>, SocketAddr) {
     let mut catalog = Catalog::new();
     catalog.upsert(origin.into(), vec![Arc::new(handler)]);
     let mut server = Server::new(catalog);
-    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let addr = udp.local_addr().unwrap();
+    // The port must be free for both, which the system only knows for one at a time.
+    let (addr, udp, tcp) = loop {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = udp.local_addr().unwrap();
+        if let Ok(tcp) = TcpListener::bind(addr).await {
+            break (addr, udp, tcp);
+        }
+    };
     server.register_socket(udp);
-    server.register_listener(TcpListener::bind(addr).await.unwrap(), Duration::from_secs(5), 16);
+    server.register_listener(tcp, Duration::from_secs(5), 16);
     (server, addr)
 }
 
@@ -292,9 +298,11 @@ async fn thousands_of_questions_wait_for_a_silent_server_within_bounds() {
 #[test]
 fn the_servers_of_a_next_hop_get_its_messages_and_may_send_in_its_name() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let phone = Phone::new();
-    let port = phone.addr().port();
-    let zone = format!("{ZONE}_sip._udp.live 60 IN SRV 1 0 {port} host\nhost 60 IN A 127.0.0.1\n");
+    let (phone, gone) = (Phone::new(), Phone::new());
+    let ports = [gone.addr().port(), phone.addr().port()];
+    let record = |n: usize| format!("_sip._udp.live 60 IN SRV {n} 0 {} host\n", ports[n]);
+    let zone = format!("{ZONE}{}{}host 60 IN A 127.0.0.1\n", record(0), record(1));
+    drop(gone);
     let (_names, addr) = runtime.block_on(serve(&zone));
     let more = format!("[dns]\nservers = [\"{addr}\"]\n");
     let setup = Setup { next_hop: Some("sip:live.pbx.test;transport=udp"), more: &more, ..Setup::default() };
@@ -305,4 +313,7 @@ fn the_servers_of_a_next_hop_get_its_messages_and_may_send_in_its_name() {
     server.settle();
     let mut world = World { stox, server, phone };
     world.assert_it_works();
+    world.assert_it_works();
+    // The first server is not there, and ICMP said so.
+    world.stox.wait_for_metric("stox_sip_targets_failing", 1.0);
 }
