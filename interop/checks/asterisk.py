@@ -165,3 +165,62 @@ async def _(s):
     await asyncio.sleep(0.5)
     assert not [one for one in s.phone.mail.kept if one.method == "MESSAGE"], f"baresip received {s.phone.mail.kept}"
     return f"juliet received: {error.error}: {quote(error.text)}; baresip 1002 nothing"
+
+
+@check("asterisk-branch-registered", stage=Office)
+async def _(s):
+    """stox registers as a trunk, with a password, and its contact is qualified."""
+    uri = await s.asterisk.contact_is("branch", "Avail")
+    status, ready = await s.branch.get("/ready")
+    equal(status, 200, "/ready")
+    return f"Asterisk: pjsip show contacts: branch/{uri} Avail; /ready: {quote(ready.strip())}"
+
+
+@check("asterisk-branch-s2x", stage=Office)
+async def _(s):
+    """To the contact that stox registered; To says for whom it is."""
+    await s.phone.message("9juliet", "Then I defy you, stars!")
+    got = await s.juliet.mail.next()
+    equal((got.body, got.sender), ("Then I defy you, stars!", "1002@branch.example"), "message")
+    return f"juliet received: {quote(got.body)} from {got.sender}"
+
+
+@check("asterisk-account-registered", stage=Office)
+async def _(s):
+    """stox is juliet's telephone 1001."""
+    uri = await s.asterisk.contact_is("1001", "Avail")
+    return f"Asterisk: pjsip show contacts: 1001/{uri} Avail"
+
+
+@check("asterisk-account-x2s", stage=Office)
+async def _(s):
+    """Her messages come from her extension."""
+    s.juliet.write("1002@account.example", "It is the lark.")
+    got = await s.phone.mail.next(lambda one: one.method == "MESSAGE")
+    equal(got.text, "It is the lark.", "text")
+    has(got.get("from"), "sip:1001@", "From")
+    return f"baresip 1002 received: {quote(got.text)} from {got.get('from').partition(';tag')[0]}"
+
+
+@check("asterisk-account-s2x", stage=Office)
+async def _(s):
+    """Whoever writes to extension 1001 writes to juliet."""
+    await s.phone.message("1001", "It was the nightingale, and not the lark.")
+    got = await s.juliet.mail.next()
+    equal((got.body, got.sender), ("It was the nightingale, and not the lark.", "1002@account.example"), "message")
+    return f"juliet received: {quote(got.body)} from {got.sender}"
+
+
+@check("asterisk-branch-health", 60, stage=Office)
+async def _(s):
+    """OPTIONS every two seconds show that Asterisk is gone, and that it is back, and then stox registers again."""
+    async def up(value):
+        lines = (await s.branch.get("/metrics"))[1].splitlines()
+        return any(line.startswith("stox_peer_up") and line.endswith(f" {value}") for line in lines)
+    await s.branch.until(lambda: up(1), "stox_peer_up 1")
+    await s.asterisk.stop()
+    await s.branch.until(lambda: up(0), "stox_peer_up 0", 20)
+    await s.asterisk.start()
+    await s.branch.until(lambda: up(1), "stox_peer_up 1", 20)
+    uri = await s.asterisk.contact_is("branch", "Avail", 20)
+    return f"/metrics: stox_peer_up 1, 0 while Asterisk was away, 1; Asterisk: branch/{uri} Avail"

@@ -128,6 +128,17 @@ for transport in ("udp", "tcp", "tls"):
     passed_on(transport)
 
 
+@check("secure-register", stage=Guarded)
+async def _(s):
+    """stox is registered, with a password, and says so."""
+    async def registered():
+        return any("by stox" in line for _, line in s.kamailio.received("REGISTER sip:secure.example from sip:stox@"))
+    await s.kamailio.until(registered, "REGISTER with a password")
+    status, ready = await s.bridge.get("/ready")
+    equal(status, 200, "/ready")
+    return f"Kamailio: {s.kamailio.received('REGISTER sip:secure.example from sip:stox@')[-1][1]}; /ready: {quote(ready.strip())}"
+
+
 @check("secure-x2s-digest-stale", stage=Guarded)
 async def _(s):
     """Kamailio forgets a nonce after two seconds; nobody notices."""
