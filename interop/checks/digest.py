@@ -1,4 +1,5 @@
-"""Accounts on both sides: a SIP system that proves itself to stox, and stox as trunk and as telephone of Asterisk."""
+"""A SIP system that no address is known of, and that proves an account at stox. (stox with accounts of its own: asterisk,
+secure.)"""
 
 import asyncio
 import re
@@ -7,8 +8,7 @@ from peers.place import HERE
 from peers.program import Program
 from stage import Stage
 
-from . import check, equal, has, quote
-from .asterisk import Office
+from . import check, equal, has
 
 #: Where it sends from: nobody's address.
 FIELD = "127.0.0.31"
@@ -90,36 +90,3 @@ async def _(s):
     line = re.search(rf"[^\n]*{re.escape(FIELD)}[^\n]*digest[^\n]*", s.gateway.said())
     assert line, "the log does not name the source"
     return f"SIPp received 401 again; log: {line[0].split(' ', 1)[1].strip()}"
-
-
-@check("digest-account-x2s", stage=Office)
-async def _(s):
-    """juliet has telephone 1001 at Asterisk: what she writes comes from there."""
-    s.juliet.write("1002@account.example", "My ears have yet not drunk a hundred words.")
-    got = await s.phone.mail.next(lambda one: one.method == "MESSAGE")
-    equal(got.text, "My ears have yet not drunk a hundred words.", "text")
-    has(got.get("from"), "sip:1001@", "From")
-    await s.juliet.errors.stays_empty()
-    return f"baresip 1002 received {quote(got.text)} from {got.get('from')}"
-
-
-@check("digest-account-s2x", stage=Office)
-async def _(s):
-    """And what is written to her telephone comes to her."""
-    uri = await s.asterisk.contact_is("1001", "Avail")
-    answer = await s.phone.message("1001", "Of thy tongue's uttering, yet I know the sound.")
-    has("200 202", str(answer.status), "Asterisk's answer")
-    got = await s.juliet.mail.next()
-    equal(got.body, "Of thy tongue's uttering, yet I know the sound.", "text")
-    return f"Asterisk has 1001 at {uri}; juliet received {quote(got.body)} from {got.sender}"
-
-
-@check("digest-branch-s2x", stage=Office)
-async def _(s):
-    """A trunk that is known by its registration: Asterisk sends to the contact and means whom To names."""
-    uri = await s.asterisk.contact_is("branch", "Avail")
-    answer = await s.phone.message("9juliet", "Thou knowest the mask of night is on my face.")
-    has("200 202", str(answer.status), "Asterisk's answer")
-    got = await s.juliet.mail.next()
-    equal(got.body, "Thou knowest the mask of night is on my face.", "text")
-    return f"Asterisk has the trunk at {uri}; juliet received {quote(got.body)} from {got.sender}"

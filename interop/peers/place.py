@@ -51,7 +51,7 @@ class Place:
         self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
         #: Romeo's phone takes its media ports from here on; nobody calls.
         self.media = base + 20
-        self._more = iter(range(base + 40, base + 100))
+        self._more = iter(range(base + 25, base + 100))
         self.run = PROJECT / "target" / "interop" / (name if base == first else f"{name}-{base}")
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)
