@@ -247,6 +247,10 @@ impl Shared {
         if !names.is_empty() {
             place.known |= self.intake.is_peer(&flow, &names);
             self.table().proved(place.id, Arc::clone(&names), place.known);
+            if !place.known {
+                let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+                tracing::info!(remote = %flow.remote, "TLS proves {}, and no peer is known by that", first.join(", "));
+            }
             // Nobody hears it only when nobody is there any more; then the connection ends by itself.
             let _ = self.shard.send(vec![Input::FlowOpened(flow, Arc::clone(&names))]).await;
         }
