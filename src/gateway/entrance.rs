@@ -85,6 +85,22 @@ enum Refused {
     Unknown,
 }
 
+/// What a request may do.
+#[derive(Default)]
+struct Examined {
+    /// In whose name it is, if that is not From.
+    asserted: Option<NameAddr>,
+    /// Whether its source may say in whose name it is.
+    believed: bool,
+    refused: Option<Refused>,
+}
+
+impl Examined {
+    fn refused(why: Refused) -> Self {
+        Self { refused: Some(why), ..Self::default() }
+    }
+}
+
 /// What P-Asserted-Identity says.
 enum Asserted {
     Nobody,
@@ -185,13 +201,14 @@ impl Gateway {
     pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
         let is_message = request.method == Method::Message;
         let proven = self.proven.take();
-        let (mut asserted, mut refused) = self.examine(&request, &flow, proven.as_deref());
-        if proven.is_none() && matches!(refused, Some(Refused::Unproven)) {
+        let mut examined = self.examine(&request, &flow, proven.as_deref());
+        if proven.is_none() && matches!(examined.refused, Some(Refused::Unproven)) {
             match self.proof(&request, &flow, now) {
-                Ok(account) => (asserted, refused) = self.examine(&request, &flow, Some(&account)),
+                Ok(account) => examined = self.examine(&request, &flow, Some(&account)),
                 Err(response) => return self.respond(transaction, response, now),
             }
         }
+        let Examined { asserted, believed, refused } = examined;
         if let Some(refused) = refused {
             let reason = match refused {
                 Refused::Domain => Reason::Domain,
@@ -203,7 +220,9 @@ impl Gateway {
             self.respond(transaction, request.response(Status::FORBIDDEN), now);
             return;
         }
-        let Some(request) = self.try_forward(transaction, request, &flow, asserted.is_some(), now) else { return };
+        let Some(request) = self.try_forward(transaction, request, &flow, (believed, asserted.is_some()), now) else {
+            return;
+        };
         if let Some(refusal) = self.not_servable(&request) {
             if is_message {
                 self.stats.to_xmpp(ToXmpp::Rejected);
@@ -219,7 +238,7 @@ impl Gateway {
     }
 
     /// Whether this request is to be served for whoever sent it, and in whose name if that is not From.
-    fn examine(&self, request: &Request, flow: &Flow, account: Option<&str>) -> (Option<NameAddr>, Option<Refused>) {
+    fn examine(&self, request: &Request, flow: &Flow, account: Option<&str>) -> Examined {
         let names = self.names_of(flow);
         let source = Source { account, ..Source::of(flow, names.as_deref().unwrap_or_default()) };
         let asserted = self.asserted(request);
@@ -230,10 +249,11 @@ impl Gateway {
         let trust = &self.settings.trust;
         let refused = match trust.judge(&source, Claim { from: &from, asserted: asserted_domain.as_deref() }) {
             Verdict::Believed(id) => {
-                let Some(peer) = trust.peer(id) else { return (None, Some(Refused::Unknown)) };
+                let Some(peer) = trust.peer(id) else { return Examined::refused(Refused::Unknown) };
                 let is_unclear = (peer.asserted_identity && is_unclear).then_some(Refused::Domain);
                 let refused = if peer.accepts(&request.method) { is_unclear } else { Some(Refused::Method) };
-                return (asserted.filter(|_| peer.asserted_identity), refused);
+                let asserted = asserted.filter(|_| peer.asserted_identity);
+                return Examined { asserted, believed: true, refused };
             }
             // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
             Verdict::Forbidden if request.method != Method::Message => {
@@ -243,7 +263,7 @@ impl Gateway {
             Verdict::Unproven => Some(Refused::Unproven),
             Verdict::Unknown(_) => Some(Refused::Unknown),
         };
-        (None, refused)
+        Examined { refused, ..Examined::default() }
     }
 
     /// P-Asserted-Identity, if anybody is believed one: of the two that there may be, the SIP URI (RFC 3325 section 9.1).

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::errand::{End, Ended, Purpose, RouteId};
-use super::trust::{Source, Standing, Verdict};
+use super::trust::{Source, Standing};
 use super::{Gateway, Settings, Timer, limits};
 use crate::mapping::{Home, Mapping};
 use crate::sip::endpoint::{ClientId, Event, Flow, Large, Sending, ServerId, Target, Transport};
@@ -113,14 +113,14 @@ impl std::fmt::Display for Forward {
 }
 
 impl Gateway {
-    /// Sends `request` on if that is our duty; if not, gives it back. `asserted`: its P-Asserted-Identity is believed, so
-    /// it may stay (RFC 3325 section 5).
+    /// Sends `request` on if that is our duty; if not, gives it back. Its source may say in whose name it is (`believed`),
+    /// and its P-Asserted-Identity is believed, so that it may stay (`asserted`, RFC 3325 section 5).
     pub(super) fn try_forward(
         &mut self,
         transaction: ServerId,
         request: Request,
         flow: &Flow,
-        asserted: bool,
+        (believed, asserted): (bool, bool),
         now: Now,
     ) -> Option<Request> {
         if !self.proxy.on || request.method == Method::Register {
@@ -130,7 +130,7 @@ impl Gateway {
         if !inside && self.forwarding_route(&request.uri).is_none() {
             return Some(request);
         }
-        match self.checked(&request, flow, inside, asserted) {
+        match self.checked(&request, inside, believed, asserted) {
             Ok(checked) => self.send_on(transaction, request, checked, flow, now),
             Err(refusal) => {
                 self.stats.other_requests += 1;
@@ -147,7 +147,7 @@ impl Gateway {
         if !self.proxy.on || !self.was_routed_here(request) {
             return;
         }
-        let Ok(Checked { copy, way, mark }) = self.checked(request, flow, true, false) else { return };
+        let Ok(Checked { copy, way, mark }) = self.checked(request, true, false, false) else { return };
         let forward = Forward { server: None, mark, inbound: flow.transport };
         // Whether it goes out or not, nobody hears of it.
         let _ = self.go(forward, copy, way, now);
@@ -362,14 +362,14 @@ impl Gateway {
 
     /// Whether and where `request` may go on. A request that begins something needs a source that may say what it says;
     /// inside a dialog the names are those that it began with, and that the source is known has been seen to.
-    fn checked(&self, request: &Request, flow: &Flow, inside: bool, asserted: bool) -> Result<Checked, Refusal> {
+    fn checked(&self, request: &Request, inside: bool, believed: bool, asserted: bool) -> Result<Checked, Refusal> {
         check(request)?;
         if self.draining && !inside {
             let mut refusal = Refusal::new(Status::SERVICE_UNAVAILABLE);
             refusal.headers.push((Name::RETRY_AFTER, limits::LINK_RETRY_AFTER.to_string()));
             return Err(refusal);
         }
-        if !inside && !self.is_believed(request, flow) {
+        if !inside && !believed {
             return Err(Refusal::new(Status::FORBIDDEN));
         }
         let names = Names(self.endpoint.names());
@@ -383,13 +383,6 @@ impl Gateway {
         let way = proxy::aim(&mut copy).and_then(|uri| self.way(&uri, inside));
         let way = way.ok_or_else(|| Refusal::new(Status::FORBIDDEN))?;
         Ok(Checked { copy, way, mark })
-    }
-
-    fn is_believed(&self, request: &Request, flow: &Flow) -> bool {
-        let names = self.names_of(flow);
-        let source = Source::of(flow, names.as_deref().unwrap_or_default());
-        let from = request.headers.from().map(|from| self.domain_of(&from.uri)).unwrap_or_default();
-        matches!(self.settings.trust.judge(&source, from.as_str()), Verdict::Believed(_))
     }
 
     /// Where `uri` leads, if that is a place we send to. Inside a dialog an address is the other end's Contact and more

@@ -293,3 +293,20 @@ fn when_the_process_stops_nothing_new_is_sent_on_and_who_waits_is_told() {
     bench.input(Input::GiveUp);
     assert_eq!(short(&out(&mut bench)), [(A, "503")]);
 }
+
+#[test]
+fn whose_identity_a_trusted_peer_asserts_may_call_whatever_its_from_says() {
+    let mut bench = Bench::with(|settings| {
+        forwarding(settings);
+        let mut peers = settings.trust.peers().to_vec();
+        peers[1].asserted_identity = true;
+        settings.trust = Trust::new(peers, Stranger::Refuse);
+    });
+    let hidden = invite().replace("sip:ann@a.example", "sip:anonymous@anonymous.invalid");
+    assert_eq!(short(&send(&mut bench, A, &hidden)), [(A, "403")]);
+    let asserted = hidden.replace("z9hG4bKinv", "z9hG4bKother").replace("call1", "call2");
+    let asserted = asserted.replace("Contact:", "P-Asserted-Identity: <sip:ann@a.example>\nContact:");
+    let sent = send(&mut bench, A, &asserted);
+    assert_eq!(short(&sent), [(A, "100"), (B, "INVITE sip:bob@sip.example")]);
+    assert!(sent[1].request().headers.has(Name::P_ASSERTED_IDENTITY));
+}
