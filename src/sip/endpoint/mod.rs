@@ -12,6 +12,7 @@
 //! | ended by | goes on |
 //! |---|---|
 //! | the transport could not send it | yes, unless a provisional response had come |
+//! | after the first retransmission over UDP its host says that nobody listens ([`Undelivered::Absent`]) | yes, as above |
 //! | 503 | yes: the server says that it did nothing |
 //! | its connection closed after it was written ([`Endpoint::flow_closed`]), before any response | only what may be done twice |
 //! | Timer F or B without any response | only what may be done twice |
@@ -21,6 +22,9 @@
 //! RFC 3263 lets every request go on after a timeout. We do not for MESSAGE: the request or the 200 may have been what
 //! was lost, so the first server may have delivered it, and a person would read it twice. A connection that closes after
 //! a provisional response ends nothing: the server may open another for its answer (RFC 3261 section 18.2.2).
+//! What the host says after half a second is not proof of that half second: a server that took a MESSAGE and ended before
+//! it answered may have passed it on, and then it arrives twice. That is rare, and without it every message of that half
+//! second would fail while another server waits.
 //!
 //! What each attempt says about its target is told by [`Endpoint::poll_report`], so that one that fails can be rested.
 //!
