@@ -18,6 +18,7 @@ use super::refused::{Reason, Refusals};
 use super::stats::ToXmpp;
 use super::trust::{Claim, PeerId, Source, Standing, Stranger, Trust, Verdict};
 use super::{Gateway, limits};
+use crate::sip::auth::Door;
 use crate::sip::endpoint::{Flow, Inbound, ServerId};
 use crate::sip::message::header::{NameAddr, PAssertedIdentity};
 use crate::sip::message::{self, Method, Name, Request, Status};
@@ -200,11 +201,14 @@ impl Gateway {
 
     pub(super) fn on_request(&mut self, transaction: ServerId, request: Request, flow: Flow, now: Now) {
         let is_message = request.method == Method::Message;
-        let proven = self.proven.take();
+        let (mut request, mut proven) = (request, self.proven.take());
         let mut examined = self.examine(&request, &flow, proven.as_deref());
         if proven.is_none() && matches!(examined.refused, Some(Refused::Unproven)) {
             match self.proof(&request, &flow, now) {
-                Ok(account) => examined = self.examine(&request, &flow, Some(&account)),
+                Ok(account) => {
+                    examined = self.examine(&request, &flow, Some(&account));
+                    proven = Some(account);
+                }
                 Err(response) => return self.respond(transaction, response, now),
             }
         }
@@ -219,6 +223,9 @@ impl Gateway {
             self.count_refusal(&request, &flow, reason, now);
             self.respond(transaction, request.response(Status::FORBIDDEN), now);
             return;
+        }
+        if let (Some(_), Some(server)) = (proven, &self.prover) {
+            server.take_proof(Door::Server, &mut request);
         }
         let Some(request) = self.try_forward(transaction, request, &flow, (believed, asserted.is_some()), now) else {
             return;

@@ -122,6 +122,15 @@ impl Server {
         }
     }
 
+    /// Takes out the credentials that were meant for us: nobody further on needs a proof that passwords can be guessed by.
+    pub fn take_proof(&self, door: Door, request: &mut Request) {
+        let is_ours = |value: &[u8]| Credentials::parse(value).is_some_and(|given| given.realm == self.realm);
+        let others: Vec<Vec<u8>> =
+            request.headers.all(door.credentials()).filter(|v| !is_ours(v)).map(<[u8]>::to_vec).collect();
+        request.headers.remove(door.credentials());
+        others.iter().for_each(|value| request.headers.push(door.credentials(), value));
+    }
+
     fn prove(&mut self, credentials: &Credentials, request: &Request, now: Now) -> AuthOutcome {
         let failed = || AuthOutcome::Failed(for_log(&credentials.username));
         let offered = credentials.algorithm().filter(|alg| !alg.session && self.algorithms.contains(&alg.hash));

@@ -148,6 +148,17 @@ fn credentials_overheard_are_no_good_for_another_recipient() {
 }
 
 #[test]
+fn the_proof_is_taken_out_and_what_is_for_others_stays() {
+    let mut server = server();
+    let mut request = proven(&mut server, &mut client("pbx", "zanzibar"), 0);
+    let other = rewritten(&request, |credentials| credentials.realm = "elsewhere".to_owned());
+    request.headers.copy(&other.headers, Door::Server.credentials());
+    server.take_proof(Door::Server, &mut request);
+    let left: Vec<_> = request.headers.all(Door::Server.credentials()).filter_map(Credentials::parse).collect();
+    assert_eq!(left.iter().map(|credentials| credentials.realm.as_str()).collect::<Vec<_>>(), ["elsewhere"]);
+}
+
+#[test]
 fn an_answer_without_qop_is_good_once() {
     let mut server = server();
     let challenge = Challenge::parse(server.challenges(false, now(0))[1].as_bytes()).unwrap();
