@@ -18,7 +18,7 @@ pub(crate) use sip::*;
 pub(crate) use tls::*;
 
 /// How long anything may take that has to happen: long, because the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often something is looked at that tells nobody when it changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
