@@ -84,7 +84,7 @@ impl Endpoint {
                     self.transmits.push_back(transmit(target, domain.clone(), Origin::Stateless, ack.clone()));
                 }
                 self.end_attempt(id);
-                if !linger.is_zero() {
+                if !linger.is_zero() && !ack.is_empty() {
                     let acknowledged = Acknowledged { target, domain, ack: ack.into_boxed_slice() };
                     self.acknowledged.insert(key, acknowledged, now);
                 }

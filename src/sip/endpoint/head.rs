@@ -57,7 +57,10 @@ pub(super) fn first_via(headers: &Headers) -> Option<(Via, bool)> {
 pub(super) fn ack(invite: &[u8], refusal: &Response) -> Option<Vec<u8>> {
     let invite = sent(invite)?;
     let mut ack = follow_up(&invite, Method::Ack)?;
-    ack.headers.replace(Name::TO, refusal.headers.get(Name::TO)?);
+    // A refusal without To is malformed, and would come again and again without its ACK.
+    if let Some(to) = refusal.headers.get(Name::TO) {
+        ack.headers.replace(Name::TO, to);
+    }
     Some(print_request(&ack))
 }
 

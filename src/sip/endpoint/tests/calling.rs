@@ -45,6 +45,19 @@ fn a_refused_invite_is_acknowledged_as_often_as_the_refusal_comes_until_d() {
 }
 
 #[test]
+fn a_refusal_without_to_is_acknowledged_as_well_and_never_with_nothing() {
+    let mut us = endpoint();
+    let (_, invite) = call(&mut us, udp(PEER));
+    let mut refusal = answer(&invite, Status::BAD_REQUEST);
+    refusal.headers.remove(Name::TO);
+    assert_eq!(final_status(deliver_response(&mut us, refusal.clone(), at(100))), 400);
+    let ack = only(&mut us);
+    assert_eq!(value(&sent_request(&ack), Name::TO), value(&sent_request(&invite), Name::TO));
+    assert!(deliver_response(&mut us, refusal, at(600)).is_none());
+    assert_eq!(only(&mut us).bytes, ack.bytes);
+}
+
+#[test]
 fn every_2xx_of_a_fork_is_told_until_m_and_none_is_acknowledged_here() {
     let mut us = endpoint();
     let (id, invite) = call(&mut us, udp(PEER));
