@@ -1,5 +1,5 @@
 #![no_main]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../targets.rs"]
 mod targets;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::xml(data));
