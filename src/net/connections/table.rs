@@ -146,11 +146,14 @@ impl Table {
         if entry.ours || entry.transport != Transport::Tls || entry.names.is_empty() || entry.alias == Some(addr) {
             return;
         }
-        let (transport, old) = (entry.transport, entry.alias.replace(addr));
-        if let Some(old) = old {
+        let (transport, remote, old) = (entry.transport, entry.remote, entry.alias.replace(addr));
+        // Its own address stays its own whatever it was called by.
+        if let Some(old) = old
+            && old != remote
+        {
             self.forget(id, transport, old);
         }
-        if self.open.get(&id).is_some_and(|entry| entry.remote != addr) {
+        if addr != remote {
             self.by_remote.entry((transport, addr)).or_default().push(id);
         }
     }
@@ -334,6 +337,9 @@ mod tests {
         assert!(table.find(Some(id), Transport::Tls, listens, None).is_some(), "an answer goes back the way it came");
         table.alias(id, addr("192.0.2.1:5999"));
         assert!(!there(&table, listens, Some("pbx.example")), "one at a time");
+        table.alias(id, source);
+        table.alias(id, addr("192.0.2.1:5999"));
+        assert!(there(&table, source, Some("pbx.example")), "its own address stays its own");
         table.retire(id);
         assert!(table.find(Some(id), Transport::Tls, listens, None).is_none());
         assert_eq!(table.remove(id), Some(addr("192.0.2.1:5999")));
