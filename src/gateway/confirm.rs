@@ -152,6 +152,13 @@ impl Confirmations {
         }
     }
 
+    /// The way to one server broke: nothing sent on it will be confirmed. Oldest first.
+    pub(super) fn server_down(&mut self, link: usize, domain: &str) -> Vec<RelayId> {
+        self.pings.retain(|_, (server, _)| server.0 != link || server.1 != domain);
+        let lost = self.servers.remove(&(link, domain.to_owned()));
+        lost.into_iter().flat_map(|lost| lost.sent).map(|(_, relay)| relay).collect()
+    }
+
     /// The link broke: nothing sent on it will be confirmed. Oldest first.
     pub(super) fn link_down(&mut self, link: usize) -> Vec<RelayId> {
         self.pings.retain(|_, (server, _)| server.0 != link);

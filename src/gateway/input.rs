@@ -8,7 +8,8 @@ use crate::sip::locate::{Answer, Query};
 use crate::sip::message::Response;
 use crate::xmpp::stanza::Stanza;
 
-/// An XMPP link by its number: the position of its component in [`Settings::links`](super::Settings::links).
+/// An XMPP link by its number: the position of its domain in [`Settings::links`](super::Settings::links). It is the stream
+/// of a component to its one server, or all streams by which a domain that stox serves itself reaches others.
 pub type Link = usize;
 
 /// Something happened.
@@ -29,6 +30,9 @@ pub enum Input {
     LinkUp(Link),
     /// A link broke, or ended. Whatever was not confirmed on it may be lost.
     LinkDown(Link),
+    /// On a link to many servers, the way to this domain broke. Whatever was not confirmed on it may be lost; the link
+    /// itself is still up.
+    DomainDown(Link, String),
     /// A stanza could not be put on its link: the link is down or its queue is full.
     Unsent(Link, Stanza),
     /// A SIP message could not be sent.

@@ -247,6 +247,7 @@ impl Gateway {
             }
             Input::LinkUp(link) => self.on_link_up(link),
             Input::LinkDown(link) => self.on_link_down(link, now),
+            Input::DomainDown(link, domain) => self.fail_domain(link, &domain, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),
             Input::Undelivered(origin, why) => {
                 if let Some(event) = self.endpoint.undeliverable(origin, why, now) {

@@ -206,8 +206,18 @@ impl Gateway {
     }
 
     pub(super) fn fail_link(&mut self, link: Link, now: Now) {
+        let unconfirmed = self.confirmations.link_down(link);
+        self.fail_unconfirmed(link, unconfirmed, now);
+    }
+
+    pub(super) fn fail_domain(&mut self, link: Link, domain: &str, now: Now) {
+        let unconfirmed = self.confirmations.server_down(link, domain);
+        self.fail_unconfirmed(link, unconfirmed, now);
+    }
+
+    fn fail_unconfirmed(&mut self, link: Link, unconfirmed: Vec<RelayId>, now: Now) {
         let before = self.stats.lost_after_202;
-        for id in self.confirmations.link_down(link) {
+        for id in unconfirmed {
             if let Some(relay) = self.take_relay(id) {
                 self.lose(relay, now);
             } else if let Some(outcome) = self.outcomes.remove(&id) {

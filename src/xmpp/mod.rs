@@ -3,6 +3,7 @@
 //! Knows nothing of SIP. Everything is a value or a machine that is fed bytes and time.
 
 pub mod escape;
+pub mod federation;
 pub mod jid;
 pub mod stanza;
 pub mod stream;

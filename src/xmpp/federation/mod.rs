@@ -1,0 +1,18 @@
+//! stox as a server of its own: domains that reach each other over server-to-server streams (RFC 6120, XEP-0220).
+//!
+//! | file | what |
+//! |---|---|
+//! | `pair` | two domains that exchange stanzas, and in which direction |
+//! | `partner` | what is demanded of, and allowed to, the servers of other domains |
+//! | `association` | by what a domain was proven (RFC 7712) |
+//! | `exchange` | what the federation and the tasks of its streams tell each other |
+
+pub mod association;
+pub mod exchange;
+pub mod pair;
+pub mod partner;
+
+pub use association::{Association, Judgement};
+pub use exchange::{Command, Dial, Report, StreamId, Unreachable, Verdict, Verification};
+pub use pair::{Pair, Way};
+pub use partner::{Authentication, Host, Partner, PartnerLimits, Partners};
