@@ -54,6 +54,7 @@ mod samples;
 mod service;
 mod settings;
 pub mod stats;
+pub mod surface;
 mod to_sip;
 mod to_xmpp;
 pub mod trust;
@@ -89,6 +90,7 @@ use stats::Stats;
 pub struct Gateway {
     mapping: Arc<Mapping>,
     settings: Settings,
+    surface: surface::Surface,
     endpoint: Endpoint,
     /// The names proven on the connections that are open; bounded by the rim, which bounds the connections.
     flows: HashMap<u64, Arc<[String]>>,
@@ -193,6 +195,7 @@ impl Gateway {
             registrations,
             mapping,
             entrance: entrance::Entrance::new(&settings.trust),
+            surface: surface::Surface::new(&settings.contacts),
             settings,
             ids,
             links,

@@ -2,25 +2,18 @@
 //!
 //! Every query gets an answer (RFC 6120 section 8.2.3): what is known, or `service-unavailable`.
 
+use super::surface::Surface;
 use super::{Gateway, Link, events};
 use crate::sip::endpoint::ServerId;
 use crate::sip::message::check::{check, check_required};
 use crate::sip::message::{Method, Name, Request, Response, Status};
 use crate::time::Now;
-use crate::xml::ns;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Condition, Iq, IqKind, Presence, PresenceKind, Stanza, StanzaError};
-use crate::xmpp::xep::{disco, ping, time, vcard, version};
+use crate::xmpp::xep::{disco, last, ping, time, vcard, version};
 
 /// What we serve on the SIP side.
 pub(super) const ALLOW: &str = "MESSAGE, OPTIONS";
-
-/// Features of the gateway's own address (XEP-0030).
-const GATEWAY_FEATURES: &[&str] =
-    &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::TIME, ns::VCARD, ns::VERSION, "jid\\20escaping"];
-
-/// Features of a SIP user's address.
-const USER_FEATURES: &[&str] = &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::VCARD];
 
 impl Gateway {
     pub(super) fn on_iq(&mut self, link: Link, iq: Iq, now: Now) {
@@ -59,26 +52,23 @@ impl Gateway {
         if time::is_query(iq) && !user {
             return iq.result(Some(time::result(now.wall)));
         }
+        if last::is_query(iq) && !user {
+            return iq.result(Some(last::result(now.mono.as_secs())));
+        }
         iq.error_reply(StanzaError::new(Condition::ServiceUnavailable))
     }
 
     fn answer_disco(&self, iq: &Iq, to: &Jid, query: &disco::Query<'_>) -> Option<Iq> {
         let payload = match query {
-            disco::Query::Items { node: Some(_) } | disco::Query::Info { node: Some(_) } => {
-                return iq.error_reply(StanzaError::new(Condition::ItemNotFound));
-            }
-            disco::Query::Items { node: None } => disco::items(None, &[]),
-            disco::Query::Info { node: None } if to.local().is_none() => {
-                let gateway =
-                    disco::Identity { category: "gateway", kind: "sip", name: Some("SIP gateway".to_owned()) };
-                disco::info(None, &[gateway], GATEWAY_FEATURES)
-            }
-            disco::Query::Info { node: None } => {
-                let (category, kind) = if to.is_bare() { ("account", "registered") } else { ("client", "phone") };
-                disco::info(None, &[disco::Identity { category, kind, name: None }], USER_FEATURES)
-            }
+            disco::Query::Items { node: None } => Some(disco::items(None, &[])),
+            disco::Query::Info { node } if to.local().is_none() => self.surface.of_domain(*node),
+            disco::Query::Info { node: None } => Some(Surface::of_user(to.is_bare())),
+            disco::Query::Items { node: Some(_) } | disco::Query::Info { node: Some(_) } => None,
         };
-        iq.result(Some(payload))
+        match payload {
+            Some(payload) => iq.result(Some(payload)),
+            None => iq.error_reply(StanzaError::new(Condition::ItemNotFound)),
+        }
     }
 
     /// The card of a SIP user: the only thing known for sure is the address.
@@ -91,15 +81,33 @@ impl Gateway {
         vcard::card(address.user.as_deref(), uri.as_deref(), None)
     }
 
-    /// Presence is not bridged. Who asks to see a SIP user is told so, once; everything else needs no answer.
+    /// Presence is not bridged, so every pair is in the state None of RFC 6121 appendix A, where most needs no answer.
+    ///
+    /// | comes | is done |
+    /// |---|---|
+    /// | `subscribe` | it is refused in words, once |
+    /// | `probe` | nothing: `unsubscribed` would take the SIP user off rosters that an earlier gateway has filled (RFC 6121 section 4.3.2 allows silence) |
+    /// | `subscribed`, `unsubscribe`, `unsubscribed` | nothing (tables 7 to 9: no change, not delivered) |
+    /// | presence, `unavailable` | nothing: nobody on the SIP side watches |
+    /// | an error | nothing |
+    ///
+    /// The same holds for users who do not exist, so nothing can be learnt about that (RFC 6120 section 13.10.2).
     pub(super) fn on_presence(&mut self, link: Link, presence: &Presence) {
         self.stats.stanzas_ignored += 1;
-        if presence.kind == PresenceKind::Subscribe {
-            let error = StanzaError::new(Condition::FeatureNotImplemented)
-                .with_text("This gateway carries messages only; presence cannot be subscribed to.");
-            if let Some(reply) = presence.error_reply(error) {
-                self.tell(link, Stanza::Presence(reply));
-            }
+        match presence.kind {
+            PresenceKind::Subscribe => {}
+            PresenceKind::Available
+            | PresenceKind::Unavailable
+            | PresenceKind::Subscribed
+            | PresenceKind::Unsubscribe
+            | PresenceKind::Unsubscribed
+            | PresenceKind::Probe
+            | PresenceKind::Error => return,
+        }
+        let error = StanzaError::new(Condition::FeatureNotImplemented)
+            .with_text("This gateway carries messages only; presence cannot be subscribed to.");
+        if let Some(reply) = presence.error_reply(error) {
+            self.tell(link, Stanza::Presence(reply));
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Settings {
     /// Bytes that those may take. With the usual headers the number bounds first; this is for peers that send 32 KiB of
     /// them.
     pub bytes_to_xmpp: usize,
+    /// Whom to turn to about our domains: a purpose, such as `abuse`, and its addresses, URIs (XEP-0157).
+    pub contacts: Vec<(String, Vec<String>)>,
     /// Name and version, for those who ask.
     pub version: &'static str,
 }
@@ -83,6 +85,7 @@ impl Default for Settings {
             messages_to_sip: 100_000,
             messages_to_xmpp: 100_000,
             bytes_to_xmpp: 256 << 20,
+            contacts: Vec::new(),
             version: "0",
         }
     }

@@ -26,6 +26,8 @@ pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 pub const PING: &str = "urn:xmpp:ping";
 /// XEP-0092.
 pub const VERSION: &str = "jabber:iq:version";
+/// XEP-0012.
+pub const LAST: &str = "jabber:iq:last";
 /// XEP-0202.
 pub const TIME: &str = "urn:xmpp:time";
 /// XEP-0054.

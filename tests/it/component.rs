@@ -138,11 +138,20 @@ fn every_query_gets_an_answer() {
     let info = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
     let items = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
     let node = "<query xmlns='http://jabber.org/protocol/disco#items' node='n'/>";
+    let hash = stox::gateway::surface::capabilities(&[]).attr("ver").unwrap_or_default().to_owned();
+    let of = |hash: &str| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='urn:stox#{hash}'/>");
+    let (caps, other_caps) = (&*of(&hash), &*of("bm9uZQ=="));
+    let last = "<query xmlns='jabber:iq:last'/>";
     let (ping, vcard) = ("<ping xmlns='urn:xmpp:ping'/>", "<vCard xmlns='vcard-temp'/>");
     let (version, time) = ("<query xmlns='jabber:iq:version'/>", "<time xmlns='urn:xmpp:time'/>");
     let unknown = "<query xmlns='jabber:iq:private'><x xmlns='u'/></query>";
     for (kind, to, payload, parts) in [
         ("get", "sip.example", info, &["<identity category='gateway' type='sip'", "var='jid\\20escaping'"][..]),
+        ("get", "sip.example", caps, &[" node='urn:stox#", "<identity category='gateway' type='sip'"]),
+        ("get", "sip.example", other_caps, &["<item-not-found "]),
+        ("get", "romeo@sip.example", caps, &["<item-not-found "]),
+        ("get", "sip.example", last, &["<query xmlns='jabber:iq:last' seconds='0'/>"]),
+        ("get", "romeo@sip.example", last, &["<service-unavailable "]),
         ("get", "romeo@sip.example", info, &["<identity category='account' type='registered'"]),
         ("get", "romeo@sip.example/phone", info, &["<identity category='client' type='phone'"]),
         ("get", "sip.example", items, &["disco#items'/></iq>"]),
@@ -181,6 +190,20 @@ fn answers_and_errors_are_never_answered() {
     ] {
         let seen = bench.xml(&text);
         assert!(seen.is_nothing(), "{text}: {seen:?}");
+    }
+}
+
+#[test]
+fn presence_is_refused_to_those_who_ask_and_else_met_with_silence() {
+    let mut bench = Bench::new();
+    for to in ["romeo@sip.example", "nobody@sip.example", "romeo@sip.example/phone", "sip.example"] {
+        for kind in ["", "unavailable", "probe", "subscribed", "unsubscribe", "unsubscribed"] {
+            let kind = if kind.is_empty() { String::new() } else { format!(" type='{kind}'") };
+            let seen = bench.xml(&format!("<presence from='juliet@xmpp.example' to='{to}'{kind}/>"));
+            assert!(seen.is_nothing(), "{to}{kind}: {seen:?}");
+        }
+        let seen = bench.xml(&format!("<presence from='juliet@xmpp.example' to='{to}' type='subscribe' id='s'/>"));
+        assert!(seen.xml.contains("type='error'") && seen.xml.contains("<feature-not-implemented "), "{}", seen.xml);
     }
 }
 

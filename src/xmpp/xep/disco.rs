@@ -1,5 +1,6 @@
 //! Service discovery (XEP-0030).
 
+use super::form::Form;
 use crate::xml::{Element, ns};
 use crate::xmpp::stanza::{Iq, IqKind};
 
@@ -25,6 +26,8 @@ pub struct Identity {
     pub category: &'static str,
     /// From the registry, within the category.
     pub kind: &'static str,
+    /// The language of the name.
+    pub lang: Option<&'static str>,
     /// For people.
     pub name: Option<String>,
 }
@@ -43,24 +46,47 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The answer to [`Query::Info`]. The feature of this extension itself is added.
-#[must_use]
-pub fn info(node: Option<&str>, identities: &[Identity], features: &[&str]) -> Element {
-    let mut query = query(ns::DISCO_INFO, node);
-    for identity in identities {
-        let mut child = Element::new(ns::DISCO_INFO, "identity");
-        child.set_attr("category", identity.category);
-        child.set_attr("type", identity.kind);
-        if let Some(name) = &identity.name {
-            child.set_attr("name", name.as_str());
+/// Who somebody is and what it can do: the answer to [`Query::Info`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    /// At least one (XEP-0030 section 3.1).
+    pub identities: Vec<Identity>,
+    /// Namespaces and the like. That of this extension itself need not be here.
+    pub features: Vec<&'static str>,
+    /// More (XEP-0128).
+    pub forms: Vec<Form>,
+}
+
+impl Info {
+    /// All features, that of this extension itself among them.
+    #[must_use]
+    pub fn features(&self) -> Vec<&'static str> {
+        let own = (!self.features.contains(&ns::DISCO_INFO)).then_some(ns::DISCO_INFO);
+        own.into_iter().chain(self.features.iter().copied()).collect()
+    }
+
+    /// The answer, with the `node` that was asked about.
+    #[must_use]
+    pub fn to_element(&self, node: Option<&str>) -> Element {
+        let mut query = query(ns::DISCO_INFO, node);
+        for identity in &self.identities {
+            let mut child = Element::new(ns::DISCO_INFO, "identity");
+            child.set_attr("category", identity.category);
+            child.set_attr("type", identity.kind);
+            if let Some(lang) = identity.lang {
+                child.set_lang(lang);
+            }
+            if let Some(name) = &identity.name {
+                child.set_attr("name", name.as_str());
+            }
+            query.push_child(child);
         }
-        query.push_child(child);
+        for feature in self.features() {
+            query.push_child(Element::new(ns::DISCO_INFO, "feature").with_attr("var", feature));
+        }
+        self.forms.iter().for_each(|form| query.push_child(form.to_element()));
+        query
     }
-    let own = (!features.contains(&ns::DISCO_INFO)).then_some(ns::DISCO_INFO);
-    for feature in own.into_iter().chain(features.iter().copied()) {
-        query.push_child(Element::new(ns::DISCO_INFO, "feature").with_attr("var", feature));
-    }
-    query
 }
 
 /// The answer to [`Query::Items`]: addresses and names.

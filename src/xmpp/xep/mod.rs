@@ -1,12 +1,16 @@
 //! Extensions: for each a reader or builder of its elements, no behaviour.
 
+pub mod caps;
 pub mod chatstates;
+pub mod contacts;
 pub mod datetime;
 pub mod delay;
 pub mod disco;
 pub mod encryption;
+pub mod form;
 pub mod forward;
 pub mod hints;
+pub mod last;
 pub mod nick;
 pub mod ping;
 pub mod shim;

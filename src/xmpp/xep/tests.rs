@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::chatstates::ChatState;
-use super::disco::{Identity, Query};
+use super::disco::{Identity, Info, Query};
+use super::form::Form;
 use super::*;
 use crate::time::Timestamp;
 use crate::xml::{Element, Limits, ns, reader};
@@ -123,11 +124,12 @@ fn discovery_is_recognised_and_answered() {
         Some(Query::Items { node: None })
     );
     assert_eq!(Query::of(&get("<query xmlns='jabber:iq:version'/>")), None);
-    let identity = Identity { category: "gateway", kind: "sip", name: Some("SIP".to_owned()) };
+    let identity = Identity { lang: None, category: "gateway", kind: "sip", name: Some("SIP".to_owned()) };
     let expected = "<query xmlns='http://jabber.org/protocol/disco#info' node='n'>\
                     <identity category='gateway' type='sip' name='SIP'/>\
                     <feature var='http://jabber.org/protocol/disco#info'/><feature var='urn:xmpp:ping'/></query>";
-    assert_eq!(disco::info(Some("n"), &[identity], &[ns::PING]), element(expected));
+    let info = Info { identities: vec![identity], features: vec![ns::PING], forms: Vec::new() };
+    assert_eq!(info.to_element(Some("n")), element(expected));
     let expected =
         "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='a' name='A'/><item jid='b'/></query>";
     assert_eq!(disco::items(None, &[("a", Some("A")), ("b", None)]), element(expected));
@@ -158,4 +160,41 @@ fn names_hints_and_ids_are_read() {
     assert_eq!((sid::given_by(&payload, "a"), sid::given_by(&payload, "b")), (Some("1"), None));
     sid::forget_given_by(&mut payload, "a");
     assert!(payload.is_empty());
+}
+
+#[test]
+fn the_hash_of_capabilities_is_that_of_the_specification() {
+    // XEP-0115 sections 5.2 and 5.3.
+    let identity = |lang, name: &str| Identity { category: "client", kind: "pc", lang, name: Some(name.to_owned()) };
+    let mut info = Info {
+        identities: vec![identity(None, "Exodus 0.9.1")],
+        features: vec![ns::MUC, ns::DISCO_ITEMS, ns::CAPS],
+        forms: Vec::new(),
+    };
+    assert_eq!(caps::ver(&info), "QgayPKawpkPSDYmwT/WM94uAlu0=");
+    info.identities = vec![identity(Some("en"), "Psi 0.11"), identity(Some("el"), "Ψ 0.11")];
+    let field = |name: &str, values: &[&str]| (name.to_owned(), values.iter().map(ToString::to_string).collect());
+    let fields = vec![
+        field("software", &["Psi"]),
+        field("os", &["Mac"]),
+        field("os_version", &["10.5.1"]),
+        field("ip_version", &["ipv6", "ipv4"]),
+        field("software_version", &["0.11"]),
+    ];
+    info.forms = vec![Form { kind: "urn:xmpp:dataforms:softwareinfo", fields }];
+    assert_eq!(caps::ver(&info), "q07IKJEyjvHSyhy//CH0CxmKi8w=");
+}
+
+#[test]
+fn contacts_are_a_form_and_none_are_no_form() {
+    let contact = |purpose: &str, addresses: &[&str]| {
+        (purpose.to_owned(), addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(contacts::form(&[contact("abuse", &[])]), None);
+    let form = contacts::form(&[contact("abuse", &["mailto:a@example", "xmpp:b@example"])]).unwrap();
+    let expected = "<x xmlns='jabber:x:data' type='result'>\
+                    <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>\
+                    <field var='abuse-addresses' type='list-multi'><value>mailto:a@example</value>\
+                    <value>xmpp:b@example</value></field></x>";
+    assert_eq!(form.to_element(), element(expected));
 }

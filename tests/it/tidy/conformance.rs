@@ -75,6 +75,14 @@ const NUMBERED: &[(&str, u32)] = &[
     ("XC-OPS", 3),
     ("XC-DOS", 3),
     ("XC-RPC", 3),
+    ("XC-TLS", 10),
+    ("XC-SASL", 7),
+    ("XC-BIND", 2),
+    ("XC-S2S", 15),
+    ("XC-SM", 4),
+    ("XC-SUB", 18),
+    ("XC-PRS", 19),
+    ("XC-GW", 12),
 ];
 
 /// RFC 7247 table 2: conditions of stanza errors.
