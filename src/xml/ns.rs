@@ -18,6 +18,8 @@ pub const COMPONENT_CONNECT: &str = "jabber:component:connect";
 pub const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 /// Conditions of stream errors (RFC 6120 section 4.9).
 pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// SASL on streams (RFC 6120 section 6).
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// XEP-0030, information.
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030, items.

@@ -161,6 +161,7 @@ const KNOWN: &[&str] = &[
     ns::COMPONENT_CONNECT,
     ns::STANZAS,
     ns::STREAMS,
+    ns::SASL,
     ns::DISCO_INFO,
     ns::DISCO_ITEMS,
     ns::PING,

@@ -5,6 +5,7 @@
 pub mod escape;
 pub mod federation;
 pub mod jid;
+pub mod sasl;
 pub mod stanza;
 pub mod stream;
 pub mod xep;
