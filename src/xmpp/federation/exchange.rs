@@ -1,7 +1,7 @@
 //! What the federation, which knows all pairs, and the tasks that carry one stream each tell each other.
 
-use super::Association;
 use super::pair::{Pair, Way};
+use super::{Association, Host};
 use crate::xmpp::stanza::{Stanza, StanzaError};
 use crate::xmpp::stream::Cause;
 
@@ -17,6 +17,9 @@ pub struct Dial {
     pub pair: Pair,
     /// Opened only to verify a dialback key (XEP-0220 section 2.1.2): nothing is to be proven for it.
     pub to_verify: bool,
+    /// Where the domain's own server has sent us, instead of what the partner's entry or DNS says (RFC 6120 section
+    /// 4.9.3.19). What the host there must prove stays the same.
+    pub host: Option<Host>,
 }
 
 /// A question about a dialback key: whether the server of the pair's remote domain made it for the stream `id`, which was
@@ -45,7 +48,8 @@ pub enum Verdict {
 /// What the federation wants of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Send this, of a pair that is proven out.
+    /// Send this, of a pair that is proven out. What the stream cannot take comes back: [`Report::Unsent`] while it is
+    /// open, in `unsent` of [`Report::Closed`] when it is over.
     Send(Stanza),
     /// Prove one more pair by dialback (XEP-0220 section 2.6).
     Prove(Pair),
@@ -60,8 +64,6 @@ pub enum Command {
 /// What a stream tells the federation. Stanzas go their own way.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
-    /// A peer has opened this stream to us.
-    Accepted,
     /// Negotiation has come so far that [`Command::Verify`] and [`Command::Prove`] can be carried out. `multiplex`: the peer
     /// answers refused pairs without ending the stream, so that more of them may be tried (XEP-0220 section 2.6).
     Open {
@@ -76,12 +78,20 @@ pub enum Report {
     Key(Verification),
     /// The answer to [`Command::Verify`].
     Verified(Verification, Verdict),
-    /// No stream came about: the cause.
+    /// The stream is open but takes no more: its peer reads more slowly than is written.
+    Unsent(Stanza),
+    /// No stanza has gone either way for [`Settings::idle`](super::Settings::idle). If nothing else is wanted of the stream,
+    /// [`Command::Close`] follows.
+    Idle,
+    /// The stream goes on over another connection, and nothing was lost (XEP-0198 section 5). Only counted.
+    Resumed,
+    /// No stream came about: the cause. Nothing comes after it.
     Unreachable(Unreachable),
-    /// The stream is over, and these stanzas were not taken by it or, where the peer acknowledges what it takes
+    /// The stream is over, nothing comes after it, and these stanzas were not taken by it or, where the peer acknowledges what it takes
     /// (XEP-0198), were not acknowledged.
     Closed {
-        /// Why.
+        /// Why. A host in `see-other-host` is only named if it came under TLS: without, anybody on the way could have put
+        /// it there.
         cause: Cause,
         /// In the order in which they were given.
         unsent: Vec<Stanza>,
@@ -97,7 +107,7 @@ pub enum Unreachable {
     NotFound(String),
     /// Its servers do not answer, or refuse: `remote-server-timeout`.
     NoAnswer(String),
-    /// It is not what it should be: no TLS, a certificate of somebody else, not allowed here. Also
-    /// `remote-server-timeout`, since nobody knows a better word, with the reason in its text.
+    /// It is not what it should be: no TLS, a certificate of somebody else. Also `remote-server-timeout`, since nobody
+    /// knows a better word, with the reason in its text.
     NotTrusted(String),
 }
