@@ -11,7 +11,7 @@
 //!  3  gateway                      interworking state, sans-IO    (knows both sides through mapping)
 //!  2  mapping                      pure functions and tables      (the only place where xmpp meets sip)
 //!  1  xmpp  sip  model             three vocabularies + protocol machines (do not import each other)
-//!  0  xml   time   ids             elements; Now, Timers; Ids
+//!  0  xml   time   ids   dns       elements; Now, Timers; Ids; questions and answers
 //! ```
 //! Imports point down only. `xmpp` and `sip` never meet outside [`mapping`] and [`gateway`]; nothing below layer 4
 //! is async, reads a clock, or opens anything; nothing above layer 3 knows what a stanza or a request means.
@@ -110,6 +110,7 @@
 //!   about health cannot differ in them. What is forwarded as a proxy goes where its own Route says and keeps its credentials,
 //!   so it passes by.
 
+pub mod dns;
 pub mod ids;
 pub mod time;
 pub mod xml;

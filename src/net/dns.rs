@@ -20,9 +20,12 @@ use tokio::sync::Semaphore;
 use tracing::debug;
 
 use super::ToShard;
+use crate::dns::{Answer, Dice, Naptr, Query, Srv};
 use crate::gateway::{Input, LookupId};
 use crate::sip::locate::search::{Step, search};
-use crate::sip::locate::{Answer, Destination, Naptr, Plan, Query, Reason, Srv, Transports};
+use crate::sip::locate::{Destination, Plan, Reason, Transports};
+use crate::xmpp::federation::locate::{self, Known, Target};
+use crate::xmpp::federation::{Host, Unreachable};
 
 /// Questions asked at once; more wait for these.
 const AT_ONCE: usize = 64;
@@ -84,7 +87,7 @@ impl Dns {
     pub fn ask(&self, lookup: LookupId, query: Query) {
         let this = self.clone();
         tokio::spawn(async move {
-            let (answer, ttl) = this.answer(&query).await;
+            let Found { answer, ttl, .. } = this.answer(&query).await;
             let _ = this.shard.send(vec![Input::Located(lookup, answer, ttl)]).await;
         });
     }
@@ -101,21 +104,59 @@ impl Dns {
                 Step::NotFound(reason, _) => return Err(reason),
                 Step::Ask(queries) => {
                     let answers = join_all(queries.iter().map(|query| self.answer(query))).await;
-                    known.extend(queries.into_iter().zip(answers.into_iter().map(|(answer, _)| answer)));
+                    known.extend(queries.into_iter().zip(answers.into_iter().map(|found| found.answer)));
                 }
             }
         }
     }
 
-    /// The answer, and how long it holds.
-    pub async fn answer(&self, query: &Query) -> (Answer, Duration) {
+    /// Where the servers of an XMPP domain are, in the order in which to try them; `host`: where the configuration says
+    /// that they are.
+    ///
+    /// # Errors
+    /// Why none is known.
+    pub async fn find_server(&self, domain: &str, host: Option<&Host>) -> Result<Vec<Target>, Unreachable> {
+        let seed = getrandom::u64().unwrap_or_default();
+        let mut known: HashMap<Query, Found> = HashMap::new();
+        loop {
+            let look =
+                |query: &Query| known.get(query).map(|found| Known { answer: &found.answer, secure: found.secure });
+            match locate::search(domain, host, look, Dice::new(seed)) {
+                locate::Step::Found(targets) => return Ok(targets),
+                locate::Step::NotFound(why) => return Err(why),
+                locate::Step::Ask(queries) => {
+                    let answers = join_all(queries.iter().map(|query| self.answer(query))).await;
+                    known.extend(queries.into_iter().zip(answers));
+                }
+            }
+        }
+    }
+
+    /// The answer.
+    pub async fn answer(&self, query: &Query) -> Found {
         let open = Open::count(&self.open);
         let (Some(resolver), true) = (&self.resolver, open.before < AT_ONCE + WAITING) else {
-            return (Answer::Unavailable, Duration::ZERO);
+            return Found::nothing();
         };
-        let Ok(_permit) = self.at_once.acquire().await else { return (Answer::Unavailable, Duration::ZERO) };
-        let found = tokio::time::timeout(self.within, look_up(resolver, query)).await;
-        found.unwrap_or((Answer::Unavailable, Duration::ZERO))
+        let Ok(_permit) = self.at_once.acquire().await else { return Found::nothing() };
+        tokio::time::timeout(self.within, look_up(resolver, query)).await.unwrap_or_else(|_| Found::nothing())
+    }
+}
+
+/// What DNS said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The answer.
+    pub answer: Answer,
+    /// How long it holds.
+    pub ttl: Duration,
+    /// Whether there are records and DNSSEC proves every one of them.
+    pub secure: bool,
+}
+
+impl Found {
+    fn nothing() -> Self {
+        Self { answer: Answer::Unavailable, ttl: Duration::ZERO, secure: false }
     }
 }
 
@@ -164,7 +205,7 @@ fn name_server(addr: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(addr.ip(), true, vec![at(ConnectionConfig::udp()), at(ConnectionConfig::tcp())])
 }
 
-async fn look_up(resolver: &TokioResolver, query: &Query) -> (Answer, Duration) {
+async fn look_up(resolver: &TokioResolver, query: &Query) -> Found {
     // A name with dots is whole: the search list of the system would try it below other domains, where nobody means it
     // (RFC 1535). The host names of a private network have none.
     let dots = query.name().contains('.') && !query.name().ends_with('.');
@@ -184,23 +225,24 @@ async fn look_up(resolver: &TokioResolver, query: &Query) -> (Answer, Duration) 
 
 /// The AAAA and the A records of a name as one answer, AAAA first: a machine without IPv6 knows at once that it cannot
 /// send there, one without IPv4 knows it too, and one that has both prefers IPv6 (RFC 6724 section 2.1).
-fn both(of_six: (Answer, Duration), of_four: (Answer, Duration)) -> (Answer, Duration) {
-    let silent = |answer: &Answer| *answer == Answer::Unavailable;
-    let half = silent(&of_six.0) || silent(&of_four.0);
-    let ttl = of_six.1.min(of_four.1);
-    let mut addresses = Vec::new();
-    let mut exists = false;
-    for (answer, _) in [of_six, of_four] {
-        if let Answer::Addresses(found) = answer {
+fn both(of_six: Found, of_four: Found) -> Found {
+    let silent = |found: &Found| found.answer == Answer::Unavailable;
+    let half = silent(&of_six) || silent(&of_four);
+    let ttl = of_six.ttl.min(of_four.ttl);
+    let (mut addresses, mut exists, mut secure) = (Vec::new(), false, true);
+    for found in [of_six, of_four] {
+        if let Answer::Addresses(these) = found.answer {
             exists = true;
-            addresses.extend(found);
+            secure &= found.secure || these.is_empty();
+            addresses.extend(these);
         }
     }
+    let secure = secure && !addresses.is_empty();
     match (half, exists) {
-        (true, _) if addresses.is_empty() => (Answer::Unavailable, Duration::ZERO),
-        (true, _) => (Answer::Addresses(addresses), HALF),
-        (false, true) => (Answer::Addresses(addresses), ttl),
-        (false, false) => (Answer::NoSuchName, ttl),
+        (true, _) if addresses.is_empty() => Found::nothing(),
+        (true, _) => Found { answer: Answer::Addresses(addresses), ttl: HALF, secure },
+        (false, true) => Found { answer: Answer::Addresses(addresses), ttl, secure },
+        (false, false) => Found { answer: Answer::NoSuchName, ttl, secure },
     }
 }
 
@@ -210,20 +252,23 @@ async fn records<T>(
     kind: RecordType,
     read: fn(&RData) -> Option<T>,
     answer: fn(Vec<T>) -> Answer,
-) -> (Answer, Duration) {
+) -> Found {
     match resolver.lookup(name, kind).await {
         Ok(found) => {
-            let records = found.answers().iter().filter_map(|record| read(&record.data));
-            (answer(records.take(RECORDS).collect()), left(&found))
+            let all = found.answers();
+            let secure = !all.is_empty() && all.iter().all(|record| record.proof.is_secure());
+            let records = all.iter().filter_map(|record| read(&record.data)).take(RECORDS).collect();
+            Found { answer: answer(records), ttl: left(&found), secure }
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
             let ttl = none.negative_ttl.map_or(NEGATIVE, |seconds| Duration::from_secs(seconds.into()));
             let exists = none.response_code != hickory_resolver::proto::op::ResponseCode::NXDomain;
-            (if exists { answer(Vec::new()) } else { Answer::NoSuchName }, ttl)
+            let answer = if exists { answer(Vec::new()) } else { Answer::NoSuchName };
+            Found { answer, ttl, secure: false }
         }
         Err(error) => {
             debug!(name, %kind, %error, "DNS did not answer");
-            (Answer::Unavailable, Duration::ZERO)
+            Found::nothing()
         }
     }
 }

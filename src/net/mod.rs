@@ -31,7 +31,7 @@ use crate::time::{Now, Timestamp};
 use crate::xmpp::stanza::Stanza;
 
 pub use connections::{ConnectionLimits, Connections, ConnectionsView};
-pub use dns::{Dns, DnsSetup};
+pub use dns::{Dns, DnsSetup, Found};
 pub use intake::{Intake, Refused};
 pub use probe::Probe;
 pub use udp::Udp;

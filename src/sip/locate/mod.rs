@@ -13,7 +13,6 @@
 //! | `explain` | what a search would ask, for people |
 
 mod cache;
-mod dice;
 mod explain;
 mod finder;
 mod limits;
@@ -21,8 +20,8 @@ mod plan;
 mod rest;
 pub mod search;
 
+pub use crate::dns::{Answer, Dice, Naptr, Query, Srv};
 pub use cache::Cache;
-pub use dice::Dice;
 pub use explain::explain;
 pub use finder::{Find, Finder, PlaceId, QuestionId};
 pub use plan::Plan;
@@ -141,109 +140,6 @@ pub struct Destination {
     pub transport: Option<Transport>,
     /// Whether the URI is a `sips:` one: only TLS will do (RFC 3263 section 4.1).
     pub secure: bool,
-}
-
-/// A question for DNS.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Query {
-    /// The NAPTR records of a domain (RFC 3403).
-    Naptr {
-        /// The domain.
-        name: String,
-    },
-    /// The SRV records of a service (RFC 2782).
-    Srv {
-        /// The service, such as `_sip._tcp.example.com`.
-        name: String,
-    },
-    /// The A and AAAA records of a name.
-    Addresses {
-        /// The name.
-        name: String,
-    },
-}
-
-impl Query {
-    /// The name that is asked for.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Naptr { name } | Self::Srv { name } | Self::Addresses { name } => name,
-        }
-    }
-}
-
-impl fmt::Display for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Naptr { name } => write!(f, "NAPTR of {name}"),
-            Self::Srv { name } => write!(f, "SRV of {name}"),
-            Self::Addresses { name } => write!(f, "A and AAAA of {name}"),
-        }
-    }
-}
-
-/// What DNS said. A list is empty when the name has no records of the kind that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// In any order.
-    Naptr(Vec<Naptr>),
-    /// In any order.
-    Srv(Vec<Srv>),
-    /// In the order in which to try them.
-    Addresses(Vec<IpAddr>),
-    /// The name does not exist.
-    NoSuchName,
-    /// The question could not be answered now.
-    Unavailable,
-}
-
-/// A NAPTR record (RFC 3403 section 4.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Naptr {
-    /// Lower first; of those that serve only the lowest count.
-    pub order: u16,
-    /// Lower first, within an order.
-    pub preference: u16,
-    /// What kind of record comes next: `S` for SRV.
-    pub flags: String,
-    /// Protocol and service, such as `SIP+D2T`.
-    pub services: String,
-    /// A rewriting rule; SIP uses none.
-    pub regexp: String,
-    /// The name of the next record, without a final dot.
-    pub replacement: String,
-}
-
-impl Naptr {
-    /// The transport that the record is about (RFC 3263 section 4.1); `None` for SCTP, for `SIP+D2W` (RFC 7118 section
-    /// 6.2: servers do not look for clients), and for other applications.
-    #[must_use]
-    pub fn transport(&self) -> Option<Transport> {
-        let services = [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
-        services.into_iter().find(|(token, _)| self.services.eq_ignore_ascii_case(token)).map(|(_, found)| found)
-    }
-}
-
-/// An SRV record (RFC 2782).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Srv {
-    /// Lower first.
-    pub priority: u16,
-    /// The share of those of the same priority.
-    pub weight: u16,
-    /// The port of the service.
-    pub port: u16,
-    /// The host, without a final dot; `.` or nothing: the service is not offered.
-    pub target: String,
-}
-
-impl Srv {
-    /// Whether the record says that the domain has no such service.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        self.target.is_empty() || self.target == "."
-    }
 }
 
 /// Why nothing was found.

@@ -1,6 +1,7 @@
 //! What a search found, and the order in which one request tries it (RFC 2782, "Usage rules").
 
 use super::{Dice, Target, limits};
+use crate::dns;
 
 /// One host: an SRV record with its addresses, or the only host there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,10 @@ impl Plan {
         for group in self.hops.chunk_by(|one, other| one.rank == other.rank) {
             match group {
                 [only] => targets.extend_from_slice(&only.targets),
-                _ => draw(group, dice, &mut targets),
+                _ => {
+                    let drawn = dns::draw(group, |hop| hop.weight, dice);
+                    targets.extend(drawn.into_iter().flat_map(|hop| hop.targets.iter().copied()));
+                }
             }
         }
         targets
@@ -43,33 +47,6 @@ impl Plan {
     pub fn all(&self) -> impl Iterator<Item = Target> {
         self.hops.iter().flat_map(|hop| hop.targets.iter().copied())
     }
-}
-
-/// RFC 2782, "Weight": draws without putting back until none is left. A draw of 0 belongs to the records of weight 0, so
-/// it is possible only where there are some; otherwise the shares would not be those of the weights.
-fn draw(group: &[Hop], dice: &mut Dice, into: &mut Vec<Target>) {
-    let mut left: Vec<&Hop> = group.iter().collect();
-    while let Some(first) = left.first() {
-        let sum: u32 = left.iter().map(|hop| u32::from(hop.weight)).sum();
-        let chosen = if sum == 0 {
-            // Nothing but weight 0: equals, which the order in which DNS gave them would not make of them.
-            dice.up_to(u32::try_from(left.len() - 1).unwrap_or(0)) as usize
-        } else if first.weight == 0 {
-            at(&left, dice.up_to(sum))
-        } else {
-            at(&left, 1 + dice.up_to(sum - 1))
-        };
-        into.extend_from_slice(&left.remove(chosen).targets);
-    }
-}
-
-/// The first hop whose running sum is not below the number that was drawn.
-fn at(hops: &[&Hop], drawn: u32) -> usize {
-    let sums = hops.iter().scan(0, |sum, hop| {
-        *sum += u32::from(hop.weight);
-        Some(*sum)
-    });
-    sums.take_while(|sum| *sum < drawn).count()
 }
 
 /// Cuts a list to what one request may try.

@@ -228,7 +228,7 @@ fn own_services(to: &Destination, ways: &[Transport]) -> Vec<Service> {
 /// expression, an SRV record as replacement; SIPS alone for a `sips:` URI).
 fn by_order(records: &[Naptr], secure: bool, have: Transports) -> Vec<Vec<Service>> {
     let transport = |record: &Naptr| {
-        let transport = record.transport()?;
+        let transport = transport_of(record)?;
         let terminal = record.flags.eq_ignore_ascii_case("s") && record.regexp.is_empty();
         let named = !record.replacement.is_empty() && record.replacement != ".";
         (terminal && named && have.has(transport) && (!secure || transport == Transport::Tls)).then_some(transport)
@@ -245,4 +245,11 @@ fn by_order(records: &[Naptr], secure: bool, have: Transports) -> Vec<Vec<Servic
         }
     }
     tiers.into_iter().map(|(_, tier)| tier).collect()
+}
+
+/// The transport that a record is about (RFC 3263 section 4.1); `None` for SCTP, for `SIP+D2W` (RFC 7118 section 6.2:
+/// servers do not look for clients), and for other applications.
+fn transport_of(record: &Naptr) -> Option<Transport> {
+    let services = [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
+    services.into_iter().find(|(token, _)| record.services.eq_ignore_ascii_case(token)).map(|(_, found)| found)
 }

@@ -5,6 +5,7 @@
 //! | `pair` | two domains that exchange stanzas, and in which direction |
 //! | `partner` | what is demanded of, and allowed to, the servers of other domains |
 //! | `association` | by what a domain was proven (RFC 7712) |
+//! | `locate` | where the servers of a domain are |
 //! | `exchange` | what the federation and the tasks of its streams tell each other |
 //! | `dialback` | keys |
 //! | `machine` | which stanza goes on which stream, and which streams there are |
@@ -12,6 +13,7 @@
 pub mod association;
 pub mod dialback;
 pub mod exchange;
+pub mod locate;
 pub mod machine;
 pub mod pair;
 pub mod partner;

@@ -56,8 +56,8 @@ impl Rig {
     }
 
     async fn answer(&self, query: Query) -> (Answer, u64) {
-        let (answer, ttl) = self.dns.answer(&query).await;
-        (answer, ttl.as_secs_f64().ceil() as u64)
+        let found = self.dns.answer(&query).await;
+        (found.answer, found.ttl.as_secs_f64().ceil() as u64)
     }
 
     async fn find(&self, host: &str) -> Result<Vec<String>, Reason> {
@@ -286,7 +286,7 @@ async fn thousands_of_questions_wait_for_a_silent_server_within_bounds() {
     let rig = Rig::at(raw(listen).await, Duration::from_millis(20), 1);
     let ask = |n| {
         let dns = rig.dns.clone();
-        tokio::spawn(async move { dns.answer(&srv(&format!("_sip._udp.d{n}.test"))).await.0 })
+        tokio::spawn(async move { dns.answer(&srv(&format!("_sip._udp.d{n}.test"))).await.answer })
     };
     for task in (0..3_000).map(ask).collect::<Vec<_>>() {
         assert_eq!(task.await.unwrap(), Answer::Unavailable);

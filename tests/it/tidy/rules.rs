@@ -7,13 +7,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("ids", &[]),
     ("xml", &[]),
+    ("dns", &[]),
     ("model", &["time", "ids", "xml"]),
-    ("xmpp", &["time", "ids", "xml"]),
-    ("sip", &["time", "ids"]),
+    ("xmpp", &["time", "ids", "xml", "dns"]),
+    ("sip", &["time", "ids", "dns"]),
     ("mapping", &["time", "ids", "xml", "model", "xmpp", "sip"]),
     ("gateway", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping"]),
     ("tls", &["time", "model"]),
-    ("net", &["time", "ids", "xml", "xmpp", "sip", "gateway", "tls"]),
+    ("net", &["time", "ids", "xml", "dns", "xmpp", "sip", "gateway", "tls"]),
     ("admin", &["time", "gateway"]),
     ("shard", &["time", "ids", "gateway", "net"]),
     ("config", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls"]),
@@ -24,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// The modules of layers 0 to 3: functions of input and time.
-const PURE: &[&str] = &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway"];
+const PURE: &[&str] = &["time", "ids", "xml", "dns", "model", "xmpp", "sip", "mapping", "gateway"];
 
 /// What waits, reads a clock or the environment, or opens something.
 const IMPURE: &[&str] = &[
