@@ -10,9 +10,11 @@
 //! | `probe` | whether somebody is there who does not answer over UDP |
 //! | `connections` | a task for each connection of TCP, TLS or WebSocket, taken or made |
 //! | `dns` | addresses of next hops |
+//! | `federation` | streams between servers |
 
 mod connections;
 mod dns;
+pub mod federation;
 mod intake;
 mod probe;
 mod udp;

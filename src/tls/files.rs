@@ -41,6 +41,31 @@ impl Default for Files {
     }
 }
 
+impl Files {
+    /// Every file that is named.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let own = self.certificate.iter().chain(&self.key);
+        own.map(PathBuf::as_path).chain(named(&self.trust))
+    }
+}
+
+/// The files among `trust`.
+pub(super) fn named(trust: &[Anchors]) -> impl Iterator<Item = &Path> {
+    trust.iter().filter_map(|anchors| match anchors {
+        Anchors::File(file) => Some(file.as_path()),
+        Anchors::System => None,
+    })
+}
+
+/// Until when one of our certificates is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Its file.
+    pub file: PathBuf,
+    /// The last second at which it is, since 1970.
+    pub not_after: i64,
+}
+
 /// Which file, and what is wrong with it: "FILE WHY".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {why}", file.display())]

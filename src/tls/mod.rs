@@ -1,14 +1,19 @@
-//! TLS: certificates are read from files, peers' certificates are checked, and their names are what RFC 5922 says.
+//! TLS: certificates are read from files, and those of peers are checked.
 //!
-//! Nothing here opens a connection. A [`Store`] holds what the configuration names and, when the files change, what
-//! they say now; [`verify`] decides about a peer's certificate, and [`names`] says which SIP domains it proves.
+//! Nothing here opens a connection. For SIP, a [`Store`] holds what the configuration names and, when the files change,
+//! what they say now; [`verify`] decides about a peer's certificate during the handshake, and [`names`] says which SIP
+//! domains it proves (RFC 5922). XMPP servers have a store of their own, [`xmpp`], with a certificate for each domain,
+//! and judge after the handshake, when the stream has said whom it is for; [`identity`] has the rules for names there.
 
 pub mod files;
+pub mod identity;
 pub mod names;
 mod store;
 #[cfg(test)]
 mod tests;
 pub mod verify;
+mod watched;
+pub mod xmpp;
 
 pub use files::{Anchors, Files};
 pub use store::{Store, StoreError};

@@ -35,7 +35,7 @@ fn of_alternatives(names: &[GeneralName<'_>]) -> Vec<String> {
             GeneralName::URI(uri) => uris.extend(sip_domain(uri)),
             GeneralName::DNSName(host) => hosts.push((*host).to_owned()),
             // A domain in SIP may be an address; then a certificate names it as RFC 5280 has it.
-            GeneralName::IPAddress(bytes) => hosts.extend(address(bytes)),
+            GeneralName::IPAddress(bytes) => hosts.extend(address(bytes).map(|address| address.to_string())),
             _ => {}
         }
     }
@@ -56,10 +56,11 @@ fn sip_domain(uri: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-fn address(bytes: &[u8]) -> Option<String> {
+/// The address of an iPAddress name (RFC 5280 section 4.2.1.6).
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     let four = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
     let six = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
-    four().or_else(six).map(|address| address.to_string())
+    four().or_else(six)
 }
 
 fn common_names(certificate: &X509Certificate<'_>) -> Vec<String> {

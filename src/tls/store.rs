@@ -1,19 +1,16 @@
 //! What the files say now, and what they said before if they are broken.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::files::{self, FileError, Files, Own};
+use super::files::{self, FileError, Files, Own, Validity};
 use super::verify::Verifier;
+use super::watched::{Watched, stamps};
 use super::{ClientCertificates, files::Anchors};
 
 /// Why TLS cannot be used.
@@ -33,8 +30,7 @@ pub struct Store {
     files: Files,
     clients: ClientCertificates,
     provider: Arc<CryptoProvider>,
-    current: ArcSwap<Current>,
-    seen: Mutex<Seen>,
+    watched: Watched<Current>,
 }
 
 #[derive(Debug)]
@@ -46,15 +42,6 @@ struct Current {
     client: OnceLock<Arc<ClientConfig>>,
 }
 
-#[derive(Debug, Default)]
-struct Seen {
-    stamps: Vec<Option<Stamp>>,
-    trouble: Option<String>,
-}
-
-/// What shows that a file was written anew.
-type Stamp = (Option<SystemTime>, u64, u64);
-
 impl Store {
     /// Reads the files.
     ///
@@ -62,16 +49,15 @@ impl Store {
     /// The first file that cannot be used.
     pub fn open(files: Files, clients: ClientCertificates) -> Result<Self, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let stamps = stamps(&files);
-        let current = ArcSwap::from_pointee(read(&files, clients, &provider)?);
-        let seen = Mutex::new(Seen { stamps, trouble: None });
-        Ok(Self { files, clients, provider, current, seen })
+        let stamps = stamps(files.paths());
+        let watched = Watched::new(read(&files, clients, &provider)?, stamps);
+        Ok(Self { files, clients, provider, watched })
     }
 
     /// For connections that peers open to us; `None`: there is no certificate to show them.
     #[must_use]
     pub fn server(&self) -> Option<Arc<ServerConfig>> {
-        self.current.load().server.clone()
+        self.watched.get().server.clone()
     }
 
     /// For connections that we open. The peer's certificate must name the domain that is given as server name.
@@ -79,7 +65,7 @@ impl Store {
     /// # Errors
     /// The anchors cannot be read.
     pub fn client(&self) -> Result<Arc<ClientConfig>, StoreError> {
-        let current = self.current.load_full();
+        let current = self.watched.get();
         if let Some(client) = current.client.get() {
             return Ok(Arc::clone(client));
         }
@@ -88,32 +74,29 @@ impl Store {
         Ok(Arc::clone(current.client.get_or_init(|| client)))
     }
 
+    /// Our certificate as it is shown now, if there is one.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        let own = &self.watched.get().own;
+        own.as_ref().zip(self.files.certificate.clone()).map(|(own, file)| Validity { file, not_after: own.not_after })
+    }
+
     /// The last second at which our certificate is valid, since 1970.
     #[must_use]
     pub fn not_after(&self) -> Option<i64> {
-        self.current.load().own.as_ref().map(|own| own.not_after)
+        self.validity().map(|validity| validity.not_after)
     }
 
     /// What is wrong with the files as they are now, if they were not taken.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.seen().trouble.clone()
+        self.watched.trouble()
     }
 
     /// Reads the files anew if one of them has changed, or if they were broken. Gives what is new: taken, or broken for
     /// a reason not told yet.
     pub fn look(&self) -> Option<Result<(), StoreError>> {
-        let now = stamps(&self.files);
-        let (same, troubled) = {
-            let seen = self.seen();
-            (seen.stamps == now, seen.trouble.clone())
-        };
-        if same && troubled.is_none() {
-            return None;
-        }
-        let result = self.reload();
-        let told = self.seen().trouble == troubled;
-        (result.is_ok() || !told).then_some(result)
+        self.watched.look(stamps(self.files.paths()), |_| self.read())
     }
 
     /// Reads the files anew. What cannot be used is left; the old certificate and anchors stay.
@@ -121,17 +104,14 @@ impl Store {
     /// # Errors
     /// The first file that cannot be used.
     pub fn reload(&self) -> Result<(), StoreError> {
-        let stamps = stamps(&self.files);
-        let read = read(&self.files, self.clients, &self.provider);
-        let mut seen = self.seen();
-        seen.stamps = stamps;
-        seen.trouble = read.as_ref().err().map(ToString::to_string);
-        self.current.store(Arc::new(read?));
-        Ok(())
+        self.watched.renew(stamps(self.files.paths()), |_| self.read())
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> (Option<Current>, Result<(), StoreError>) {
+        match read(&self.files, self.clients, &self.provider) {
+            Ok(read) => (Some(read), Ok(())),
+            Err(error) => (None, Err(error)),
+        }
     }
 }
 
@@ -196,17 +176,4 @@ fn client(
     };
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
-}
-
-fn stamps(files: &Files) -> Vec<Option<Stamp>> {
-    let anchors = files.trust.iter().filter_map(|anchors| match anchors {
-        Anchors::File(file) => Some(file),
-        Anchors::System => None,
-    });
-    let all: Vec<&PathBuf> = files.certificate.iter().chain(&files.key).chain(anchors).collect();
-    let stamp = |file: &&PathBuf| {
-        let data = std::fs::metadata(file).ok()?;
-        Some((data.modified().ok(), data.len(), data.ino()))
-    };
-    all.iter().map(stamp).collect()
 }

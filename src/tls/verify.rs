@@ -35,11 +35,21 @@ impl Verifier {
     }
 
     fn chain(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
-        let leaf = EndEntityCert::try_from(leaf).map_err(refused)?;
-        leaf.verify_for_usage(self.algorithms.all, &self.roots.roots, others, now, Purpose, None, None)
-            .map(|_| ())
-            .map_err(refused)
+        path((leaf, others), &self.roots, self.algorithms, now, Purpose(SIP))
     }
+}
+
+/// Whether a certificate, with the `others` that came with it, leads to a trust anchor, is in time and meant for this.
+pub(super) fn path(
+    (leaf, others): (&CertificateDer<'_>, &[CertificateDer<'_>]),
+    roots: &RootCertStore,
+    algorithms: WebPkiSupportedAlgorithms,
+    now: UnixTime,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    let leaf = EndEntityCert::try_from(leaf).map_err(refused)?;
+    let verified = leaf.verify_for_usage(algorithms.all, &roots.roots, others, now, purpose, None, None);
+    verified.map(|_| ()).map_err(refused)
 }
 
 impl ServerCertVerifier for Verifier {
@@ -124,21 +134,26 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// What a certificate may be meant for, if it says so: a SIP server is client and server with the same one, and public
-/// authorities sign only for the server's part. RFC 5924 has a purpose of its own for SIP domains.
-struct Purpose;
+/// What a certificate may be meant for, if it says so: a server of a federation is client and server with the same one,
+/// and public authorities sign only for the server's part. These, and one of its own.
+pub(super) struct Purpose(pub(super) &'static [usize]);
+
+/// For SIP domains (RFC 5924).
+pub(super) const SIP: &[usize] = &[1, 3, 6, 1, 5, 5, 7, 3, 20];
+
+/// For XMPP addresses: the name form serves as purpose, too (RFC 6120 section 13.7.1.4).
+pub(super) const XMPP: &[usize] = &[1, 3, 6, 1, 5, 5, 7, 8, 5];
 
 impl ExtendedKeyUsageValidator for Purpose {
     fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         const SERVER_AUTH: &[usize] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
         const CLIENT_AUTH: &[usize] = &[1, 3, 6, 1, 5, 5, 7, 3, 2];
-        const SIP_DOMAIN: &[usize] = &[1, 3, 6, 1, 5, 5, 7, 3, 20];
         const ANY: &[usize] = &[2, 5, 29, 37, 0];
         let mut says = false;
         for purpose in purposes {
             says = true;
             let purpose = purpose?.to_decoded_oid();
-            if [SERVER_AUTH, CLIENT_AUTH, SIP_DOMAIN, ANY].contains(&purpose.as_slice()) {
+            if [SERVER_AUTH, CLIENT_AUTH, ANY, self.0].contains(&purpose.as_slice()) {
                 return Ok(());
             }
         }

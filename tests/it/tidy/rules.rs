@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sip", &["time", "ids", "dns"]),
     ("mapping", &["time", "ids", "xml", "model", "xmpp", "sip"]),
     ("gateway", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping"]),
-    ("tls", &["time", "model"]),
+    ("tls", &["time", "model", "xmpp"]),
     ("net", &["time", "ids", "xml", "dns", "xmpp", "sip", "gateway", "tls"]),
     ("admin", &["time", "gateway"]),
     ("shard", &["time", "ids", "gateway", "net"]),
