@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stox::config::{Config, DEFAULT_PATH, LogFormat};
-use stox::mapping::Mapping;
+use stox::config::{Config, DEFAULT_PATH, Domain, Listen, LogFormat};
+use stox::mapping::{Home, Mapping};
 use stox::node;
 
 /// A gateway between XMPP and SIP/SIMPLE.
@@ -107,17 +107,27 @@ fn check(config: &Config, file: &Path) -> ExitCode {
     for warning in &config.warnings {
         println!("{warning}");
     }
-    let domains: Vec<_> = config
-        .domains
-        .iter()
-        .map(|domain| match domain.peer {
-            Some(peer) => format!("{} ({})", domain.mapping.name(), peer.name),
-            None => domain.mapping.name(),
-        })
-        .collect();
-    let sockets: Vec<_> = config.sip.listen.iter().map(ToString::to_string).collect();
-    println!("{}: OK: {}; listening on {}", file.display(), domains.join(", "), sockets.join(", "));
+    println!("{}: OK: {}", file.display(), summary(config));
     ExitCode::SUCCESS
+}
+
+/// The domains with what the SIP servers are, which of them stox federates, and every socket.
+fn summary(config: &Config) -> String {
+    let domain = |domain: &Domain| match domain.peer.filter(|_| domain.mapping.home == Home::Sip) {
+        Some(peer) => format!("{} ({})", domain.mapping.name(), peer.name),
+        None => domain.mapping.name(),
+    };
+    let sockets = |listen: &[Listen]| listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let domains: Vec<_> = config.domains.iter().map(domain).collect();
+    let (domains, sip) = (domains.join(", "), sockets(&config.sip.listen));
+    match &config.server {
+        None => format!("{domains}; listening on {sip}"),
+        Some(server) => format!(
+            "{domains}; federated: {}; listening on {sip}, and for XMPP servers on {}",
+            server.domains.join(", "),
+            sockets(&server.listen)
+        ),
+    }
 }
 
 /// For each address a line with what it becomes, then the steps.

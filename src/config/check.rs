@@ -1,15 +1,17 @@
 //! What must hold between the parts: names that must be there on both sides, and names that must not be there twice.
 
 mod accounts;
+mod server;
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::read::Read;
+use super::read::{Read, ReadServer};
 use super::section::Section;
 use super::value::{Cidr, HostPort, Listen};
 use super::{Component, Domain, Peer, Sip, SipAccount, Source};
 use crate::mapping::{DomainMapping, Home, domain};
 pub(super) use accounts::{users, with_accounts};
+pub(super) use server::{server, sockets};
 
 /// Components: no domain twice, and each used by a `[[domain]]`.
 pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_, Domain>]) {
@@ -27,7 +29,12 @@ pub(super) fn components(components: &[Read<'_, Component>], domains: &[Read<'_,
 }
 
 /// Domains: both homes present, nothing twice, every SIP home reachable from XMPP, no key that means nothing.
-pub(super) fn domains(top: &Section<'_>, domains: &[Read<'_, Domain>], components: &[Read<'_, Component>]) {
+pub(super) fn domains(
+    top: &Section<'_>,
+    domains: &[Read<'_, Domain>],
+    components: &[Read<'_, Component>],
+    server: Option<&ReadServer<'_>>,
+) {
     let parts = || domains.iter().filter_map(|d| d.part.as_ref().map(|part| (&d.section, part)));
     if domains.iter().all(|d| d.part.is_some()) {
         for (home, word) in [(Home::Sip, "sip"), (Home::Xmpp, "xmpp")] {
@@ -42,8 +49,8 @@ pub(super) fn domains(top: &Section<'_>, domains: &[Read<'_, Domain>], component
         let Some(domain) = &read.part else { continue };
         open_to_all(&read.section, &domain.source);
         match domain.mapping.home {
-            Home::Sip => sip_home(&read.section, domain, components),
-            Home::Xmpp => xmpp_home(&read.section, domain, components),
+            Home::Sip => sip_home(&read.section, domain, components, server),
+            Home::Xmpp => xmpp_home(&read.section, domain, components, server),
         }
     }
 }
@@ -91,19 +98,36 @@ pub(super) fn conflicts(domains: &[Read<'_, Domain>]) {
     }
 }
 
-fn sip_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
+fn sip_home(
+    section: &Section<'_>,
+    domain: &Domain,
+    components: &[Read<'_, Component>],
+    server: Option<&ReadServer<'_>>,
+) {
     let name = &domain.mapping.xmpp;
     if name == "*" {
-        let todo = "write the component's domain: only home = \"xmpp\" can have every domain";
+        let todo = "write the domain of a component or of [xmpp.server]: only home = \"xmpp\" can have every domain";
         return section.error("xmpp", "\"*\" is not possible with home = \"sip\"", todo);
+    }
+    if server.is_some_and(|server| !server.all_domains || server.domains.contains(name)) {
+        return;
     }
     if components.iter().all(|c| c.domain.as_ref().is_some_and(|served| served != name)) {
         let what = format!("no [[xmpp.component]] serves \"{name}\", so XMPP users cannot reach it");
-        section.error("xmpp", what, format!("add [[xmpp.component]] with domain = \"{name}\""));
+        let todo = match server {
+            Some(_) => format!("add \"{name}\" to domains of [xmpp.server], or a [[xmpp.component]] for it"),
+            None => format!("add [[xmpp.component]] with domain = \"{name}\""),
+        };
+        section.error("xmpp", what, todo);
     }
 }
 
-fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Component>]) {
+fn xmpp_home(
+    section: &Section<'_>,
+    domain: &Domain,
+    components: &[Read<'_, Component>],
+    server: Option<&ReadServer<'_>>,
+) {
     const PEER_KEYS: &[&str] = &[
         "next_hop",
         "tls_name",
@@ -124,9 +148,14 @@ fn xmpp_home(section: &Section<'_>, domain: &Domain, components: &[Read<'_, Comp
         let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";
         section.warn(key, "means nothing with home = \"xmpp\"", todo);
     }
-    if components.iter().any(|c| c.domain.as_ref() == Some(&domain.mapping.xmpp)) {
-        let what = format!("\"{}\" is a component, so its users live on the SIP side", domain.mapping.xmpp);
+    let name = &domain.mapping.xmpp;
+    if components.iter().any(|c| c.domain.as_ref() == Some(name)) {
+        let what = format!("\"{name}\" is a component, so its users live on the SIP side");
         section.error("home", what, "write home = \"sip\", or name the server's own domain in xmpp");
+    }
+    if server.is_some_and(|server| server.domains.contains(name)) {
+        let what = format!("stox serves \"{name}\" itself ([xmpp.server]), so its users live on the SIP side");
+        section.error("home", what, "write home = \"sip\", or name the other server's domain in xmpp");
     }
 }
 

@@ -9,10 +9,45 @@ pub fn known_keys() -> &'static [(&'static str, &'static [&'static str])] {
 /// Sections (`""` is the top level) and their keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "limits", "log"]),
-    ("xmpp", &["component"]),
+    ("xmpp", &["component", "server", "partner"]),
     (
         "xmpp.component",
         &["domain", "server", "secret", "secret_file", "stanza_size", "connect_timeout", "ping_every", "ping_timeout"],
+    ),
+    (
+        "xmpp.server",
+        &[
+            "domains",
+            "listen",
+            "certificate",
+            "key",
+            "trust",
+            "connect_timeout",
+            "ping_every",
+            "ping_timeout",
+            "idle",
+            "queue",
+            "queue_timeout",
+            "connections",
+            "connections_per_source",
+            "posh",
+            "contacts",
+        ],
+    ),
+    ("xmpp.server.contacts", &["abuse", "admin", "feedback", "sales", "security", "status", "support"]),
+    (
+        "xmpp.partner",
+        &[
+            "domain",
+            "allow",
+            "authentication",
+            "host",
+            "direct_tls",
+            "connections",
+            "stanzas_per_second",
+            "bytes_per_second",
+            "stanza_size",
+        ],
     ),
     ("sip", &["listen", "advertise", "t1", "unknown_source", "tls", "peer", "auth", "account"]),
     ("sip.tls", &["certificate", "key", "trust", "client_certificates"]),
@@ -84,7 +119,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("domain.register", &["aor", "contact", "expires"]),
     ("domain.user", &["jid", "aor", "realm", "username", "password", "password_file", "ha1", "register", "expires"]),
     ("domain.rule", &["kind", "pairs", "sip", "to_xmpp", "xmpp", "to_sip"]),
-    ("dns", &["servers", "timeout", "attempts"]),
+    ("dns", &["servers", "timeout", "attempts", "dnssec"]),
     ("message", &["confirm_within", "queue_per_pair"]),
     (
         "limits",
@@ -131,8 +166,8 @@ pub(super) fn home_of(key: &str) -> Option<String> {
         (Some(""), None) => Some(format!("the top level, as [{key}]")),
         (
             Some(
-                name @ ("xmpp.component" | "sip.peer" | "sip.account" | "domain" | "domain.rule" | "domain.credentials"
-                | "domain.user"),
+                name @ ("xmpp.component" | "xmpp.partner" | "sip.peer" | "sip.account" | "domain" | "domain.rule"
+                | "domain.credentials" | "domain.user"),
             ),
             None,
         ) => Some(format!("[[{name}]]")),

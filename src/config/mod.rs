@@ -15,6 +15,7 @@ mod problem;
 mod read;
 mod secret;
 mod section;
+mod server;
 mod value;
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub use peer::{Peer, Source};
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
 use section::{Document, Section};
+pub use server::{Own, Server};
 pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
 
 /// Where the configuration is looked for when the command line names no file.
@@ -44,8 +46,11 @@ pub const DEFAULT_PATH: &str = "/etc/stox/stox.toml";
 pub struct Config {
     /// The file it was read from; for messages.
     pub file: PathBuf,
-    /// `[[xmpp.component]]`: the links to XMPP servers, at least one, no domain twice.
+    /// `[[xmpp.component]]`: the links to XMPP servers, no domain twice.
     pub components: Vec<Component>,
+    /// `[xmpp.server]`: what stox serves itself; absent: nothing, and then there is a component. Every domain with
+    /// `home = "sip"` is in one of the two.
+    pub server: Option<Server>,
     /// `[sip]`: the SIP side's sockets and timing.
     pub sip: Sip,
     /// Who may send SIP requests to us, and in whose name: every `[[sip.peer]]`, then one entry for each `[[sip.account]]`
@@ -126,12 +131,17 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     let dir = doc.file().parent().unwrap_or(Path::new(""));
     let components: Vec<_> =
         xmpp.sections("component").into_iter().map(|section| read::component(section, dir)).collect();
-    if components.is_empty() {
-        top.error("xmpp", "has no component", "add [[xmpp.component]] with domain, server and secret");
+    let server = read::server(&xmpp, dir);
+    if components.is_empty() && server.is_none() {
+        let todo = "add [[xmpp.component]] with domain, server and secret, or [xmpp.server] with domains and listen";
+        top.error("xmpp", "has no component, and no server", todo);
     }
     let domains: Vec<_> = top.sections("domain").into_iter().map(read::domain).collect();
     check::components(&components, &domains);
-    check::domains(&top, &domains, &components);
+    check::domains(&top, &domains, &components, server.as_ref());
+    if let Some(server) = &server {
+        check::server(server, &domains, &components);
+    }
     check::conflicts(&domains);
     check::users(&domains);
 
@@ -142,12 +152,16 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         check::advertised(&section, sip);
         check::certificate(&section, sip);
         check::next_hops(&domains, sip);
+        if let Some(server) = &server {
+            check::sockets(server, sip);
+        }
     }
     check::senders(&domains, &peers);
 
     Some(Config {
         file: doc.file().to_owned(),
         components: components.into_iter().map(|c| c.part).collect::<Option<_>>()?,
+        server: server.map(|server| server.part.ok_or(())).transpose().ok()?,
         sip: sip?,
         peers,
         admin: read::admin(&top.section("admin")),
@@ -356,11 +370,13 @@ pub struct Dns {
     pub timeout: Duration,
     /// Tries for one question, at least one.
     pub attempts: usize,
+    /// Whether the name servers' word that an answer is signed counts (DNSSEC): only then are TLSA records believed.
+    pub dnssec: bool,
 }
 
 impl Default for Dns {
     fn default() -> Dns {
-        Dns { servers: Vec::new(), timeout: Duration::from_secs(2), attempts: 3 }
+        Dns { servers: Vec::new(), timeout: Duration::from_secs(2), attempts: 3, dnssec: false }
     }
 }
 

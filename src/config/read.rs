@@ -4,7 +4,9 @@
 pub(super) mod accounts;
 mod dns;
 mod numbers;
+mod partner;
 pub(super) mod peer;
+mod server;
 mod tls;
 
 use std::fs;
@@ -21,6 +23,7 @@ use crate::xmpp::escape::unescape_local;
 use crate::xmpp::jid::Jid;
 
 pub(super) use dns::dns;
+pub(super) use server::{ReadServer, server};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +51,7 @@ pub(super) fn component<'d>(section: Section<'d>, dir: &Path) -> Read<'d, Compon
     if !section.has("server") {
         section.error("server", "is missing", "write the server's component address, such as \"127.0.0.1:5347\"");
     }
-    let server = section.parsed("server", server);
+    let server = section.parsed("server", component_server);
     let secret = secret(&section, dir);
     let defaults = Component::new("", HostPort { host: String::new(), port: None }, Secret::new(""));
     let options = Component {
@@ -67,7 +70,7 @@ pub(super) fn component<'d>(section: Section<'d>, dir: &Path) -> Read<'d, Compon
     Read { section, domain, part, rules: Vec::new() }
 }
 
-fn server(text: &str) -> Result<HostPort, Bad> {
+fn component_server(text: &str) -> Result<HostPort, Bad> {
     let server = HostPort::read(text)?;
     if server.port.is_none() {
         return Err(Bad {

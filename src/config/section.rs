@@ -141,6 +141,21 @@ impl<'d> Section<'d> {
         self.get(key).and_then(|found| found.get_ref().as_array()).is_some_and(|items| items.is_empty())
     }
 
+    /// How many items the list `key` has as it is written.
+    pub(super) fn len_of(&self, key: &str) -> usize {
+        self.get(key).and_then(|found| found.get_ref().as_array()).map_or(0, |items| items.len())
+    }
+
+    /// The text of `key`, without a word if there is none.
+    pub(super) fn text_of(&self, key: &str) -> Option<&'d str> {
+        self.get(key).and_then(|found| found.get_ref().as_str())
+    }
+
+    /// The known keys that the file gives here besides `keys`.
+    pub(super) fn others_than(&self, keys: &[&str]) -> impl Iterator<Item = &'static str> {
+        keys::of(self.name).iter().copied().filter(|key| !keys.contains(key) && self.has(key))
+    }
+
     /// The line of `key`, or of the section where the key is absent.
     pub(super) fn line_of(&self, key: &str) -> usize {
         match self.table.and_then(|t| t.get_key_value(key)) {
@@ -228,6 +243,14 @@ impl<'d> Section<'d> {
         read_items
     }
 
+    /// A list of texts, or one text, which is a list of one.
+    pub(super) fn texts(&self, key: &str) -> Vec<String> {
+        match self.text_of(key) {
+            Some(text) => vec![text.to_owned()],
+            None => self.list(key, |text| Ok(text.to_owned())),
+        }
+    }
+
     /// A whole number within `range`.
     pub(super) fn number(&self, key: &str, range: RangeInclusive<usize>, default: usize) -> usize {
         let Some(found) = self.get(key) else { return default };
@@ -278,7 +301,7 @@ impl<'d> Section<'d> {
 
     /// Tells every known key that means nothing in `place`.
     pub(super) fn allow_only(&self, keys: &[&str], place: &str) {
-        for key in keys::of(self.name).iter().filter(|key| !keys.contains(key) && self.has(key)) {
+        for key in self.others_than(keys) {
             self.error(key, format!("means nothing in {place}"), format!("its keys are {}", keys.join(", ")));
         }
     }

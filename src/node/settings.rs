@@ -38,6 +38,7 @@ impl Node {
             messages_to_sip: self.config.limits.messages_to_sip,
             messages_to_xmpp: self.config.limits.messages_to_xmpp,
             version: env!("CARGO_PKG_VERSION"),
+            contacts: self.config.server.as_ref().map(|server| server.contacts.clone()).unwrap_or_default(),
             ..Settings::default()
         };
         Ok(Gateway::new(Arc::new(mapping), settings, self.endpoint(udp), Ids::new(seed, SHARD)))

@@ -4,6 +4,7 @@
 mod accounts;
 mod mistakes;
 mod peers;
+mod server;
 mod tls;
 
 use std::fs;
@@ -73,7 +74,7 @@ fn the_examples_of_the_reference_are_right() {
     let one_way = all.lines().filter(|line| !other_ways.iter().any(|key| line.starts_with(key)));
     let config = parse(&one_way.collect::<Vec<_>>().join("\n")).unwrap();
     assert_eq!(config.domains.iter().filter(|d| d.mapping.home == Home::Xmpp).count(), 2);
-    assert_eq!(config.peers.len(), 2);
+    assert_eq!(config.peers.len(), 3);
     assert_eq!(lines(config.warnings), Vec::<String>::new());
 }
 
@@ -154,7 +155,8 @@ fn an_empty_file_tells_all_that_is_missing() {
     assert_eq!(
         lines(parse("").unwrap_err()),
         [
-            "xmpp: has no component; add [[xmpp.component]] with domain, server and secret",
+            "xmpp: has no component, and no server; add [[xmpp.component]] with domain, server and secret, or [xmpp.server] \
+             with domains and listen",
             "domain: none has home = \"sip\"; add one: a message needs a domain to come from and one to go to",
             "domain: none has home = \"xmpp\"; add one: a message needs a domain to come from and one to go to",
             "sip.listen: is missing; write listen = [\"udp:IP:PORT\", \"tcp:IP:PORT\"]",

@@ -23,6 +23,7 @@ pub(in crate::config) fn dns(section: &Section<'_>) -> Dns {
         servers,
         timeout: section.duration("timeout", 100 * MILLISECOND..=MINUTE, defaults.timeout),
         attempts: section.number("attempts", 1..=10, defaults.attempts),
+        dnssec: section.boolean("dnssec", defaults.dnssec),
     }
 }
 

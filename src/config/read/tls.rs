@@ -1,4 +1,4 @@
-//! `[sip.tls]`, with a look into the files that it names.
+//! `[sip.tls]`, and the certificates of `[xmpp.server]`, with a look into the files that they name.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,6 +7,7 @@ use rustls::crypto::aws_lc_rs;
 
 use crate::config::Tls;
 use crate::config::section::Section;
+use crate::config::server::Own;
 use crate::tls::files::{self, FileError, Role};
 use crate::tls::{Anchors, ClientCertificates, Files};
 
@@ -18,47 +19,79 @@ pub(super) fn tls(section: &Section<'_>, dir: &Path) -> Option<Tls> {
     if !section.exists() {
         return None;
     }
-    for (key, other) in [("certificate", "key"), ("key", "certificate")] {
-        if !section.has(key) && section.has(other) {
-            section.error(key, "is missing", format!("write {key} = \"FILE.pem\" too"));
-        }
-    }
+    told_if_half(section);
     let path = |key| section.string(key).map(|path| dir.join(path));
     let mut files = Files { certificate: path("certificate"), key: path("key"), ..Files::default() };
-    if section.has("trust") {
-        files.trust = section.list("trust", |text| Ok(anchors(text, dir)));
-        if section.is_empty_list("trust") {
-            section.error("trust", "is empty, so no peer could be trusted", "write [\"system\"] or [\"FILE.pem\"]");
-        }
-    }
     let clients = [
         ("none", ClientCertificates::None),
         ("ask", ClientCertificates::Ask),
         ("require", ClientCertificates::Require),
     ];
     let client_certificates = section.choice("client_certificates", &clients).unwrap_or(ClientCertificates::Ask);
-    look_into(section, &files);
+    if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
+        look_into(section, certificate, key);
+    }
+    if let Some(trust) = trust(section, dir) {
+        files.trust = trust;
+    }
     Some(Tls { files, client_certificates })
+}
+
+/// `certificate` and `key` of `[xmpp.server]`: one of each, or lists of as many.
+pub(super) fn certificates(section: &Section<'_>, dir: &Path) -> Vec<Own> {
+    told_if_half(section);
+    let (certificates, keys) = (section.texts("certificate"), section.texts("key"));
+    if section.has("certificate") && section.has("key") && certificates.len() != keys.len() {
+        let what = format!("has {} for {} of certificate", files_of(keys.len()), certificates.len());
+        section.error("key", what, "write the key of each certificate, in the same order");
+        return Vec::new();
+    }
+    let pairs = certificates.iter().zip(&keys);
+    let own = pairs.map(|(certificate, key)| Own { certificate: dir.join(certificate), key: dir.join(key) });
+    own.inspect(|own| look_into(section, &own.certificate, &own.key)).collect()
+}
+
+fn files_of(count: usize) -> String {
+    if count == 1 { "one file".to_owned() } else { format!("{count} files") }
+}
+
+/// `trust`, if it is written, with a look into its files.
+pub(super) fn trust(section: &Section<'_>, dir: &Path) -> Option<Vec<Anchors>> {
+    if !section.has("trust") {
+        return None;
+    }
+    let trust = section.list("trust", |text| Ok(anchors(text, dir)));
+    if section.is_empty_list("trust") {
+        section.error("trust", "is empty, so no peer could be trusted", "write [\"system\"] or [\"FILE.pem\"]");
+    }
+    let named: Vec<Anchors> = trust.iter().filter(|anchors| **anchors != Anchors::System).cloned().collect();
+    if let Err(error) = files::anchors(&named) {
+        told(section, &error);
+    }
+    Some(trust)
+}
+
+/// A certificate without key, or the other way round.
+fn told_if_half(section: &Section<'_>) {
+    for (key, other) in [("certificate", "key"), ("key", "certificate")] {
+        if !section.has(key) && section.has(other) {
+            section.error(key, "is missing", format!("write {key} = \"FILE.pem\" too"));
+        }
+    }
 }
 
 fn anchors(text: &str, dir: &Path) -> Anchors {
     if text == "system" { Anchors::System } else { Anchors::File(dir.join(text)) }
 }
 
-/// Tells what is wrong with the files.
-fn look_into(section: &Section<'_>, files: &Files) {
-    if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
-        match files::own(certificate, key, &aws_lc_rs::default_provider()) {
-            Ok(own) => look_at_dates(section, certificate, own.not_before, own.not_after),
-            Err(error) => told(section, &error),
-        }
-        if super::readable_by_all(key) {
-            section.warn("key", format!("{} can be read by everybody", key.display()), "chmod 640 it");
-        }
+/// Tells what is wrong with a certificate and its key.
+fn look_into(section: &Section<'_>, certificate: &Path, key: &Path) {
+    match files::own(certificate, key, &aws_lc_rs::default_provider()) {
+        Ok(own) => look_at_dates(section, certificate, own.not_before, own.not_after),
+        Err(error) => told(section, &error),
     }
-    let named: Vec<Anchors> = files.trust.iter().filter(|anchors| **anchors != Anchors::System).cloned().collect();
-    if let Err(error) = files::anchors(&named) {
-        told(section, &error);
+    if super::readable_by_all(key) {
+        section.warn("key", format!("{} can be read by everybody", key.display()), "chmod 640 it");
     }
 }
 

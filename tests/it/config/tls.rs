@@ -6,7 +6,7 @@ use crate::certs::Authority;
 /// A folder with a certificate, its key and its authority.
 pub(super) fn certificates(name: &str, year: i32) -> Folder {
     let (folder, authority) = (Folder::new(name), Authority::new());
-    let signed = authority.sign_until(&["sip:gw.example"], year);
+    let signed = authority.sign_until(&["sip:gw.example", "sip.example"], year);
     folder.write("chain.pem", &signed.certificate, 0o644);
     folder.write("key.pem", &signed.key, 0o640);
     folder.write("pbx-ca.pem", &authority.pem(), 0o644);
