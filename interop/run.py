@@ -16,7 +16,8 @@ WIDTH = max(len(check.name) for check in checks.ALL)
 
 
 #: Groups that go by one name.
-SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "digest", "scanner")}
+SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "digest", "scanner"),
+        "xmpp": ("federation",)}
 
 
 def arguments():

@@ -193,6 +193,7 @@ def loss_free(row, way):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('--gw', default='floor,stox', help='names in gateways.json')
+    a.add_argument('--xmpp', help='instead of --gw: stox, with this on its XMPP side; of component, s2s')
     a.add_argument('--transport', default='udp,tcp,tls', help='of the SIP side, both directions: of udp, tcp, tls')
     a.add_argument('--rounds', type=int, default=3)
     a.add_argument('--groups', default='closed,max,cpu', help='of closed, max, cpu, soak, presence')
@@ -201,6 +202,8 @@ def main():
     a.add_argument('--soak-s', type=int, default=600)
     a.add_argument('--soak-rate', type=int, default=1000)
     a = a.parse_args()
+    if a.xmpp:
+        a.gw = ','.join({'component': 'stox', 's2s': 'stox-s2s'}[word] for word in a.xmpp.split(','))
     gateways = json.load(open(HERE + '/gateways.json'))
     done = True
     with open(a.out, 'a') as out:

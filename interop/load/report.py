@@ -8,6 +8,8 @@ import json, statistics, sys
 NAMES = {'x2s': 'XMPP to SIP', 's2x': 'SIP to XMPP'}
 CPU_MARK = {'x2s': 2.5, 's2x': 4.0}
 MEMORY_MARK = 64 * 1024
+#: Of the component's rate, over server-to-server streams.
+S2S_MARK = 0.7
 
 
 class Rows:
@@ -93,7 +95,7 @@ def disorder(rows, gw):
 
 def marks(rows, base, other, transport):
     """One line for each mark: (met, text)"""
-    for way, name in NAMES.items() if transport == 'udp' else ():
+    for way, name in NAMES.items() if transport == 'udp' and base == 'floor' and other == 'stox' else ():
         top = ratios(rows.by_round(base, 'max-' + way, lambda r: r['max_rate']), rows.by_round(other, 'max-' + way, lambda r: r['max_rate']))
         if top:
             yield statistics.median(top) >= 0.3, '%s: %s of the floor\'s loss-free rate, at least 0.30 (aim 0.50)' % (name, spread(top, '%.2f'))
@@ -107,6 +109,14 @@ def marks(rows, base, other, transport):
     clean, resent = disorder(rows, other)
     text = ', '.join('%s %d' % (k.replace('_', ' '), n) for k, n in clean.items())
     yield not any(clean.values()), text + (' (order inversions where the sender had to send again: %d)' % resent if resent else '')
+
+
+def federated(rows):
+    """Marks of server-to-server streams against the component's link, in the same rounds: (met, text)"""
+    for way, name in NAMES.items():
+        top = ratios(*(rows.by_round(gw, 'max-' + way, lambda r: r['max_rate']) for gw in ('stox', 'stox-s2s')))
+        if top:
+            yield statistics.median(top) >= S2S_MARK, '%s: over s2s %s of the component\'s loss-free rate, at least %.2f' % (name, spread(top, '%.2f'), S2S_MARK)
 
 
 def soak(rows, gw):
@@ -133,11 +143,14 @@ def main():
     missed = False
     for transport in dict.fromkeys(r.get('transport', 'udp') for r in every):
         rows = Rows(r for r in every if r.get('transport', 'udp') == transport)
-        base, others = 'floor', [g for g in rows.gateways if g != 'floor']
+        base = 'floor' if 'floor' in rows.gateways else rows.gateways[0]
+        others = [g for g in rows.gateways if g != base]
         print('\nThe SIP side over %s:\n' % transport.upper())
         for other in others or [base]:
             table(rows, base, other)
             lines = list(soak(rows, other)) + list(marks(rows, base, other, transport))
+            if other == 'stox-s2s' and 'stox' in rows.gateways:
+                lines += federated(rows)
             print()
             for met, text in lines:
                 print('- %s: %s' % ('met' if met else 'MISSED', text))

@@ -1,17 +1,30 @@
 #!/bin/bash
 # stox.sh start|stop|pids: stox as the rig expects a gateway. $STOX names another binary, $STOX_EXTRA a file with more
 # configuration (whole sections), $STOX_SIP more of [sip],
-# $STOX_LOG another level of the log, $TRANSPORT what the next hop is reached by: udp, tcp or tls.
+# $STOX_LOG another level of the log, $TRANSPORT what the next hop is reached by: udp, tcp or tls; $XMPP what stox is on
+# the XMPP side: component, or s2s, a server that federates.
 cd "$(dirname "$0")" && mkdir -p work || exit 1
-TRANSPORT=${TRANSPORT:-udp}
+TRANSPORT=${TRANSPORT:-udp} XMPP=${XMPP:-component}
 stox=${STOX:-${CARGO_TARGET_DIR:-../../target}/release/stox}
 
-configuration() {
-  cat <<TOML
-[[xmpp.component]]
+xmpp_component='[[xmpp.component]]
 domain = "sip.example"
 server = "127.0.0.1:25348"
-secret = "benchsecret"
+secret = "benchsecret"'
+xmpp_s2s='[xmpp.server]
+domains = ["sip.example"]
+listen = ["tls:127.0.0.1:25348"]
+certificate = "tls/gateway.crt"
+key = "tls/gateway.key"
+trust = ["tls/ca.crt"]
+[[xmpp.partner]]
+domain = "xmpp.example"
+authentication = "certificate"'
+
+configuration() {
+  side=xmpp_$XMPP
+  cat <<TOML
+${!side}
 [sip]
 listen = ["udp:127.0.0.1:25060", "tcp:127.0.0.1:25060"$([ $TRANSPORT = tls ] && echo ', "tls:127.0.0.1:25061"')]
 ${STOX_SIP:-}

@@ -50,11 +50,13 @@ class Chat:
 
     _ids = itertools.count(1)
 
-    def __init__(self, place, user, device="balcony"):
-        self.place, self.user = place, user
-        self.jid = f"{user}@xmpp.example"
+    def __init__(self, place, user, device="balcony", domain="xmpp.example", port=None):
+        """At Prosody, or at the server of `domain` that listens on `port`."""
+        self.place, self.user, self.port = place, user, port or place.c2s
+        self.jid = f"{user}@{domain}"
         self.full = f"{self.jid}/{device}"
-        self.mail, self.errors = Mailbox(f"{user} (chat)"), Mailbox(f"{user} (chat)")
+        name = f"{user} (chat)" if port is None else self.jid
+        self.mail, self.errors = Mailbox(name), Mailbox(name)
         self.client, self.wanted, self.online = None, False, asyncio.Event()
 
     async def login(self, within=10):
@@ -78,13 +80,13 @@ class Chat:
         client = self.client = slixmpp.ClientXMPP(self.full, f"pw-{self.user}")
         client.enable_plaintext, client.enable_direct_tls, client.enable_starttls = True, False, False
         client["feature_mechanisms"].unencrypted_scram = True  # Prosody has no certificate, and all is loopback.
-        for plugin in ("xep_0030", "xep_0092", "xep_0199"):
+        for plugin in ("xep_0012", "xep_0030", "xep_0092", "xep_0199", "xep_0202"):
             client.register_plugin(plugin)
         client.register_handler(Callback("every message", StanzaPath("message"), self._on_message))
         client.add_event_handler("session_start", lambda _: self._on_start(client))
         client.add_event_handler("disconnected", lambda _: self._on_end(client))
         client.add_event_handler("connection_failed", lambda _: self._on_end(client))
-        client.connect(LOOPBACK, self.place.c2s)
+        client.connect(LOOPBACK, self.port)
 
     def _on_start(self, client):
         if client is self.client:
@@ -132,3 +134,12 @@ class Chat:
 
     async def version(self, to):
         return (await self.client["xep_0092"].get_version(to, timeout=5))["software_version"]
+
+    async def time(self, to):
+        """Its clock, as it says it (XEP-0202)."""
+        answer = await self.client["xep_0202"].get_entity_time(to, timeout=5)
+        return answer.xml.findtext(".//{urn:xmpp:time}utc")
+
+    async def last(self, to):
+        """For how many seconds it has been there (XEP-0012)."""
+        return (await self.client["xep_0012"].get_last_activity(to, timeout=5))["last_activity"]["seconds"]

@@ -23,14 +23,19 @@ server:
 
 class Names(Program):
     def __init__(self, place, records, negative=1):
-        """`records`: lines of a zone, each with its TTL: `cluster.example. 60 IN A 127.0.0.1`."""
-        self.port, self.home = place.ports(), place.run / "unbound"
+        """`records`: a zone, each line with its TTL: `cluster.example. 60 IN A 127.0.0.1`. It may also be set later."""
+        self.port, self.negative = place.ports(), negative
+        self.home = place.run / f"unbound-{self.port}"
         self.home.mkdir()
-        lines = [line.strip() for line in records.splitlines() if line.strip()]
+        self.set(records.splitlines())
+        super().__init__(f"unbound-{self.port}", place, "/usr/sbin/unbound", "-d", "-c", self.home / "unbound.conf")
+
+    def set(self, records):
+        """Before it starts."""
+        lines = [line.strip() for line in records if line.strip()]
         (self.home / "unbound.conf").write_text(CONFIG.format(
-            port=self.port, home=self.home, negative=negative,
+            port=self.port, home=self.home, negative=self.negative,
             records="\n".join(f"  local-data: '{line}'" for line in lines)))
-        super().__init__("unbound", place, "/usr/sbin/unbound", "-d", "-c", self.home / "unbound.conf")
 
     async def start(self):
         await super().start(self.port)

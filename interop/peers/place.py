@@ -21,7 +21,7 @@ MONTAGUES = tuple(f"montague{n}" for n in range(20))
 COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "account.example", "cluster.example", "secure.example",
               "mistaken.example", "badtls.example", "phones.example", "sipp.example", "tls.example", "drops.example",
               "refuses.example", "flock.example", "dead.example", "alone.example", "six.example", "none.example",
-              "gone.example", "prove.example")
+              "gone.example", "prove.example", "both.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 
@@ -45,13 +45,13 @@ class Place:
 
     def __init__(self, name):
         first = int(os.environ.get("INTEROP_PORT", "28000"))
-        base, self._claim = claim(range(first, first + 1000, 100))
+        base, self._claim = claim(range(first, first + 2000, 200))
         self.c2s, self.component, self.kamailio, self.stox, self.admin = range(base, base + 5)
         #: baresip listens for TLS on the port after its own.
         self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
         #: Romeo's phone takes its media ports from here on; nobody calls.
         self.media = base + 20
-        self._more = iter(range(base + 25, base + 100))
+        self._more = iter(range(base + 25, base + 200))
         self.run = PROJECT / "target" / "interop" / (name if base == first else f"{name}-{base}")
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)

@@ -6,13 +6,15 @@ from .program import Program
 
 
 class Proxy(Program):
-    """`what`: any of DIGEST, TLS, MUTUAL. `sip` and `tls` are its ports, `stox` and `stox_tls` those of stox."""
+    """`what`: any of DIGEST, TLS, MUTUAL. `sip` and `tls` are its ports, `stox` and `stox_tls` those of stox, to which it
+    sends what is for the domains that fit `chat`."""
 
-    def __init__(self, place, name, domain, what=(), sip=0, tls=0, stox=0, stox_tls=0):
+    def __init__(self, place, name, domain, what=(), sip=0, tls=0, stox=0, stox_tls=0,
+                 chat=r"^xmpp\.example$"):
         self.domain, self.sip, self.tls = domain, sip, tls
         home = place.run / name
         home.mkdir()
-        config = place.fill("proxy.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, TLS=tls, STOX=stox, STOXTLS=stox_tls,
+        config = place.fill("proxy.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, TLS=tls, STOX=stox, STOXTLS=stox_tls, CHAT=chat,
                             CERTIFICATES=place.run / "certificates")
         flags = [word for flag in what for word in ("-A", flag)]
         super().__init__(name, place, "/usr/sbin/kamailio", "-DD", "-E", "-m", 64, "-M", 8, "-f", config, *flags,

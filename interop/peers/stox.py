@@ -6,13 +6,15 @@ import json
 from .place import LOOPBACK, SECRET
 from .program import Program
 
-#: What every instance has; `sides` is the rest.
-CONFIG = """\
+COMPONENT = """\
 [[xmpp.component]]
 domain = "{domain}"
 server = "127.0.0.1:{component}"
 secret = "{secret}"
 
+"""
+#: What every instance has; `sides` is the rest.
+CONFIG = """\
 [admin]
 listen = "127.0.0.1:{admin}"
 
@@ -36,14 +38,15 @@ next_hop = "sip:127.0.0.1:{kamailio};transport=udp"
 
 
 class Stox(Program):
-    """One instance, that speaks for `domain` at Prosody. `sides` is TOML: `[sip]` and the domains at home there."""
+    """One instance, that speaks for `domain` at Prosody if that is told. `sides` is TOML: `[sip]` and the domains at
+    home there."""
 
     def __init__(self, place, binary, name="stox", domain="sip.example", admin=None, sides=None):
         self.binary, self.config = binary, place.run / f"{name}.toml"
         self.admin = admin or place.admin
         self.config.touch(mode=0o600)
-        self.config.write_text(CONFIG.format(domain=domain, component=place.component, secret=SECRET, admin=self.admin,
-                                             sides=sides or PBX.format(**vars(place))))
+        link = COMPONENT.format(domain=domain, component=place.component, secret=SECRET) if domain else ""
+        self.config.write_text(link + CONFIG.format(admin=self.admin, sides=sides or PBX.format(**vars(place))))
         super().__init__(name, place, binary, "--config", self.config)
 
     async def start(self):
@@ -62,6 +65,11 @@ class Stox(Program):
         head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
         writer.close()
         return int(head.split()[1]), body
+
+    async def metrics(self, start):
+        """The figures whose lines begin so: name with labels -> value."""
+        lines = (line.rpartition(" ") for line in (await self.get("/metrics"))[1].splitlines() if line.startswith(start))
+        return {name: float(value) for name, _, value in lines}
 
     async def down(self):
         """The parts that /ready says are down."""

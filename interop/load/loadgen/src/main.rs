@@ -1,7 +1,8 @@
 //! loadgen: plays BOTH ends around an XMPP<->SIP gateway.
-//!  * XMPP side: XEP-0114 *server* - accepts the gateway's component connection.
+//!  * XMPP side: XEP-0114 *server* - accepts the gateway's component connection; or (`--xmpp s2s`) a server that federates.
 //!  * SIP side: user agent / next hop of the gateway over UDP, TCP or TLS, answers MESSAGE/SUBSCRIBE/NOTIFY.
 //! One thread, poll(2), recvmmsg/sendmmsg.  `../README.md` says how to run it.
+mod federate;
 mod flood;
 mod floor;
 mod pres;
@@ -10,7 +11,7 @@ mod util;
 mod wire;
 mod xml;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use util::*;
@@ -47,6 +48,8 @@ impl Tmpl {
 }
 pub struct Cfg {
     pub xl: String,
+    /// The XMPP side federates instead of taking a component.
+    pub federate: Option<federate::Server>,
     pub component: String,
     pub secret: String,
     pub sip_bind: SocketAddrV4,
@@ -240,7 +243,7 @@ impl Dir {
     }
 }
 pub struct Conn {
-    s: TcpStream,
+    s: federate::Pipe,
     sp: xml::Splitter,
     pub out: Vec<u8>,
     opos: usize,
@@ -281,6 +284,8 @@ impl Out {
 pub struct G {
     pub c: Cfg,
     lst: Option<TcpListener>,
+    /// When stox is dialled next, if it is to be at all.
+    dial_at: Option<u64>,
     pub conn: Option<Conn>,
     udp: Option<UdpSocket>,
     wire: Option<wire::Wire>,
@@ -339,6 +344,7 @@ impl G {
         let mut g = G {
             c,
             lst: None,
+            dial_at: None,
             conn: None,
             udp: None,
             wire: None,
@@ -391,6 +397,10 @@ impl G {
         g
     }
     fn listen(&mut self) {
+        if self.c.federate.is_some() {
+            self.dial_at = Some(0);
+            return;
+        }
         for _ in 0..50 {
             match TcpListener::bind(&self.c.xl) {
                 Ok(l) => {
@@ -402,6 +412,19 @@ impl G {
             }
         }
         panic!("cannot listen on {}", self.c.xl);
+    }
+    fn dial(&mut self) {
+        let (Some(server), Some(at)) = (&self.c.federate, self.dial_at) else { return };
+        let t = now();
+        if self.conn.is_some() || t < at {
+            return;
+        }
+        self.dial_at = Some(t + 200 * MS);
+        if let Some(s) = federate::Pipe::dial(&self.c.xl, server, &self.c.component) {
+            let mut out = vec![];
+            federate::header(&server.domain, &self.c.component, &mut out);
+            self.conn = Some(Conn { s, sp: Default::default(), out, opos: 0, stage: federate::HEADER, id: String::new() });
+        }
     }
     /// Whether the SIP side is there.
     fn bound(&self) -> bool {
@@ -641,6 +664,7 @@ impl G {
             self.xdown_at = now;
             self.conn = None;
             self.lst = None;
+            self.dial_at = None;
             if self.p.xdown == 0 {
                 self.listen();
                 self.xup_at = now
@@ -712,12 +736,7 @@ impl G {
         self.o.buf.clear();
         self.o.it.clear();
         if let Some(c) = &mut self.conn {
-            while c.opos < c.out.len() {
-                match c.s.write(&c.out[c.opos..]) {
-                    Ok(n) => c.opos += n,
-                    Err(_) => break,
-                }
-            }
+            c.s.drain(&c.out, &mut c.opos);
             if c.opos == c.out.len() {
                 c.out.clear();
                 c.opos = 0
@@ -743,6 +762,7 @@ impl G {
         }
     }
     fn poll_io(&mut self, wait_ns: u64) {
+        self.dial();
         let mut pf: Vec<libc::pollfd> = Vec::with_capacity(5);
         let add = |pf: &mut Vec<libc::pollfd>, fd, ev| pf.push(libc::pollfd { fd, events: ev, revents: 0 });
         if let Some(u) = &self.udp {
@@ -758,8 +778,9 @@ impl G {
         if let Some(c) = &self.conn {
             add(
                 &mut pf,
-                c.s.as_raw_fd(),
-                if stall { 0 } else { libc::POLLIN } | if c.out.is_empty() { 0 } else { libc::POLLOUT },
+                c.s.fd(),
+                if stall { 0 } else { libc::POLLIN }
+                    | if c.out.is_empty() && !c.s.wants_write() { 0 } else { libc::POLLOUT },
             )
         }
         if let Some(c) = &self.selfcli {
@@ -780,10 +801,8 @@ impl G {
         if let Some(l) = &self.lst {
             if let Ok((s, _)) = l.accept() {
                 if self.conn.is_none() {
-                    s.set_nonblocking(true).ok();
-                    s.set_nodelay(true).ok();
                     self.conn = Some(Conn {
-                        s,
+                        s: federate::Pipe::plain(s),
                         sp: Default::default(),
                         out: vec![],
                         opos: 0,
@@ -834,7 +853,7 @@ impl G {
             let one: libc::c_int = 1;
             unsafe {
                 libc::setsockopt(
-                    c.s.as_raw_fd(),
+                    c.s.fd(),
                     libc::IPPROTO_TCP,
                     libc::TCP_QUICKACK,
                     &one as *const _ as *const _,
@@ -842,35 +861,14 @@ impl G {
                 );
             }
         }
-        for _ in 0..4 {
-            let l = c.sp.buf.len();
-            c.sp.buf.resize(l + 131072, 0);
-            match c.s.read(&mut c.sp.buf[l..]) {
-                Ok(0) => {
-                    c.sp.buf.truncate(l);
-                    dead = true;
-                    self.closed_by_peer += 1;
-                    break;
-                }
-                Ok(n) => {
-                    c.sp.buf.truncate(l + n);
-                    if n < 131072 {
-                        break;
-                    }
-                }
-                Err(e) => {
-                    c.sp.buf.truncate(l);
-                    if e.kind() != std::io::ErrorKind::WouldBlock {
-                        dead = true;
-                        self.closed_by_peer += 1;
-                    }
-                    break;
-                }
-            }
+        if !c.s.fill(&mut c.sp.buf) {
+            dead = true;
+            self.closed_by_peer += 1;
         }
         loop {
             match c.sp.next() {
                 xml::Ev::None => break,
+                xml::Ev::Header(_) if self.c.federate.is_some() => c.stage = federate::headed(c.stage),
                 xml::Ev::Header(h) => {
                     let t = h.trim_start_matches('<').trim_end_matches('>');
                     let (_, at) = xml::parse_tag(t);
@@ -900,6 +898,24 @@ impl G {
                             continue;
                         }
                     };
+                    if let Some(server) = self.c.federate.as_ref().filter(|_| c.stage != 2) {
+                        match federate::negotiate(c.stage, &el, &mut c.out) {
+                            Ok(stage) => c.stage = stage,
+                            Err(why) => {
+                                eprintln!("s2s: {}", why);
+                                self.hs_fail += 1;
+                                dead = true;
+                                break;
+                            }
+                        }
+                        if c.stage == federate::HEADER_AGAIN {
+                            c.sp = Default::default();
+                            federate::header(&server.domain, &self.c.component, &mut c.out);
+                            break;
+                        }
+                        self.reconnects += (c.stage == 2) as u64;
+                        continue;
+                    }
                     if c.stage == 1 {
                         if el.local() == "handshake"
                             && el.text.trim() == sha1_hex(format!("{}{}", c.id, self.c.secret).as_bytes())
@@ -940,7 +956,7 @@ impl G {
         }
         c.sp.compact();
         if dead {
-            let _ = c.s.write(&c.out[c.opos..]);
+            c.s.drain(&c.out, &mut c.opos);
         } else {
             self.conn = Some(c)
         }
@@ -1627,7 +1643,16 @@ fn main() {
     }
     let (xu, su) =
         (Tmpl::new(&g("xmpp-uri", "sip:u{n}@xmpp.example")), Tmpl::new(&g("sip-uri", "sip:s{n}@sip.example")));
+    let federate = match g("xmpp", "component").as_str() {
+        "component" => None,
+        "s2s" => Some(federate::Server {
+            domain: "xmpp.example".into(),
+            tls: wire::Tls::load(&g("tls", "work/tls"), "chat", "sip.example").xmpp(),
+        }),
+        x => panic!("--xmpp {}: component or s2s", x),
+    };
     let c = Cfg {
+        federate,
         xl: g("xmpp-listen", "127.0.0.1:25348"),
         component: g("component", "sip.example"),
         secret: g("secret", "benchsecret"),

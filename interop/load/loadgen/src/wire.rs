@@ -61,6 +61,12 @@ impl Tls {
             name: ServerName::try_from(peer.to_string()).expect("name"),
         }
     }
+    /// The client's side for a server-to-server stream over direct TLS (XEP-0368).
+    pub fn xmpp(&self) -> Arc<ClientConfig> {
+        let mut client = (*self.client).clone();
+        client.alpn_protocols = vec![b"xmpp-server".to_vec()];
+        Arc::new(client)
+    }
 }
 
 struct Link {
