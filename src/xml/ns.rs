@@ -90,6 +90,8 @@ pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// XEP-0153.
 pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
+/// XEP-0198.
+pub const SM: &str = "urn:xmpp:sm:3";
 /// XEP-0220.
 pub const DIALBACK: &str = "jabber:server:dialback";
 /// XEP-0100 address prompt.

@@ -4,6 +4,7 @@ use super::pair::{Pair, Way};
 use super::{Association, Host};
 use crate::xmpp::stanza::{Stanza, StanzaError};
 use crate::xmpp::stream::Cause;
+use crate::xmpp::stream::manage::Session;
 
 /// A stream by its number, never used again.
 pub type StreamId = u64;
@@ -57,6 +58,9 @@ pub enum Command {
     Verify(Verification),
     /// The answer to [`Report::Key`].
     Answer(Pair, Verdict),
+    /// The answer to [`Report::Continue`]: the session, if it is kept. Without one a new session begins, or the peer is
+    /// told that there is none.
+    Continue(Option<Box<Session>>),
     /// End it: with an error at once, else when the peer has ended its side.
     Close(Option<crate::xmpp::stream::StreamError>),
 }
@@ -78,6 +82,13 @@ pub enum Report {
     Key(Verification),
     /// The answer to [`Command::Verify`].
     Verified(Verification, Verdict),
+    /// The peer acknowledges what it takes (XEP-0198). If a session of an earlier stream is kept that this one may go on
+    /// with, it is wanted: of this pair and opened by us, or, if the peer has named it, the one with this id and pair. It is
+    /// answered by [`Command::Continue`], at once.
+    Continue(Pair, Option<String>),
+    /// The peer may name the session of this pair and stream by this id when it comes back ([`Report::Continue`]); if that
+    /// happens while this stream still seems alive, it is to be closed with `conflict`.
+    Resumable(Pair, String),
     /// The stream is open but takes no more: its peer reads more slowly than is written.
     Unsent(Stanza),
     /// No stanza has gone either way for [`Settings::idle`](super::Settings::idle). If nothing else is wanted of the stream,
@@ -93,8 +104,10 @@ pub enum Report {
         /// Why. A host in `see-other-host` is only named if it came under TLS: without, anybody on the way could have put
         /// it there.
         cause: Cause,
-        /// In the order in which they were given.
+        /// In the order in which they were given. Those that the session has are not among them.
         unsent: Vec<Stanza>,
+        /// What the next stream may go on with, for [`Session::within`]; then what it has counts as unsent.
+        session: Option<Box<Session>>,
         /// Stanzas that were written before, of which nobody knows whether they arrived.
         in_doubt: bool,
     },

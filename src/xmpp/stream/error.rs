@@ -11,6 +11,8 @@ pub struct StreamError {
     pub text: Option<String>,
     /// With [`StreamErrorKind::SeeOtherHost`]: where to go instead (section 4.9.3.19).
     pub host: Option<String>,
+    /// The application's own condition beside the defined one (section 4.9.4).
+    pub detail: Option<Box<Element>>,
 }
 
 /// The 25 defined conditions (RFC 6120 section 4.9.3).
@@ -154,7 +156,7 @@ impl std::error::Error for StreamError {}
 
 impl From<StreamErrorKind> for StreamError {
     fn from(kind: StreamErrorKind) -> Self {
-        Self { kind, text: None, host: None }
+        Self { kind, text: None, host: None, detail: None }
     }
 }
 
@@ -176,7 +178,7 @@ impl StreamError {
     /// `kind`, explained in English.
     #[must_use]
     pub fn new(kind: StreamErrorKind, text: &str) -> Self {
-        Self { kind, text: Some(text.to_owned()), host: None }
+        Self { kind, text: Some(text.to_owned()), host: None, detail: None }
     }
 
     /// Reads `<stream:error/>`.
@@ -190,6 +192,7 @@ impl StreamError {
             kind,
             text: element.child(ns::STREAMS, "text").map(|text| text.text().into_owned()),
             host: (kind == StreamErrorKind::SeeOtherHost && !content.is_empty()).then(|| content.to_owned()),
+            detail: element.children().find(|child| child.ns() != ns::STREAMS).cloned().map(Box::new),
         }
     }
 
@@ -202,6 +205,9 @@ impl StreamError {
         if let Some(text) = &self.text {
             let text = Element::new(ns::STREAMS, "text").with_lang(Some("en")).with_text(text);
             writer::write(&text, "", out);
+        }
+        if let Some(detail) = &self.detail {
+            writer::write(detail, "", out);
         }
         out.extend_from_slice(b"</stream:error>");
     }

@@ -13,6 +13,7 @@ mod component;
 mod config;
 mod error;
 mod event;
+pub mod manage;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,0 +1,197 @@
+//! Sessions between two of their streams, and who may go on with which.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::Session;
+use crate::time::Now;
+use crate::xmpp::federation::{Pair, StreamId};
+
+/// The sessions whose streams have broken, for as long as they may be resumed, and the names of those that go on.
+#[derive(Debug)]
+pub struct Sessions {
+    limits: Limits,
+    kept: HashMap<Key, (Place, Box<Session>)>,
+    /// By deadline.
+    order: BTreeMap<Place, Key>,
+    count: u64,
+    bytes: usize,
+    /// The streams whose peers may come back and name this id.
+    live: HashMap<String, (StreamId, Pair)>,
+    ids: HashMap<StreamId, String>,
+    /// Streams that wait for the session of another, which is being closed.
+    waiting: HashMap<StreamId, StreamId>,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions. When all streams break at once, because our own network does, those of the busiest thousands are kept;
+    /// the others begin anew, which costs them nothing but what they had not acknowledged.
+    pub sessions: usize,
+    /// Bytes of stanzas in all of them.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 4096, bytes: 32 * 1024 * 1024 }
+    }
+}
+
+/// When it ends, and a number that nothing else has.
+type Place = (Duration, u64);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    /// Of streams that we open, whose name is the peer's business.
+    Ours(Pair),
+    /// Of streams that peers open.
+    Theirs(String),
+}
+
+/// The answer to a stream that wants to go on with a session.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    /// Here it is.
+    Session(Box<Session>),
+    /// It is not there.
+    Nothing,
+    /// This stream still has it: it is to be closed, and the session is given out by [`Sessions::closed`].
+    Held(StreamId),
+}
+
+/// What the end of a stream leads to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Closed {
+    /// The stream that has waited for the session, and the session.
+    pub waiting: Option<(StreamId, Option<Box<Session>>)>,
+    /// Sessions that had to give way: what they have is unsent.
+    pub given_up: Vec<Session>,
+}
+
+impl Sessions {
+    /// None yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            kept: HashMap::new(),
+            order: BTreeMap::new(),
+            count: 0,
+            bytes: 0,
+            live: HashMap::new(),
+            ids: HashMap::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    /// The peer of `stream` may come back and name `id`.
+    pub fn resumable(&mut self, stream: StreamId, pair: Pair, id: String) {
+        if let Some(old) = self.ids.insert(stream, id.clone()) {
+            self.live.remove(&old);
+        }
+        self.live.insert(id, (stream, pair));
+    }
+
+    /// `stream`, which has proven `pair`, wants to go on: with the session of this pair that we opened, or with the one that
+    /// its peer names, which must be of the same pair (XEP-0198 section 8: nobody goes on with another's session).
+    pub fn find(&mut self, stream: StreamId, pair: &Pair, id: Option<&str>) -> Found {
+        let key = id.map_or_else(|| Key::Ours(pair.clone()), |id| Key::Theirs(id.to_owned()));
+        if self.kept.get(&key).is_some_and(|(_, session)| session.pair() == pair) {
+            return self.take(&key).map_or(Found::Nothing, Found::Session);
+        }
+        match id.and_then(|id| self.live.get(id)) {
+            Some((other, its)) if its == pair && *other != stream && !self.waiting.contains_key(other) => {
+                self.waiting.insert(*other, stream);
+                Found::Held(*other)
+            }
+            Some(_) | None => Found::Nothing,
+        }
+    }
+
+    /// `stream` is over, and this is its session, if it may be resumed.
+    pub fn closed(&mut self, stream: StreamId, session: Option<Box<Session>>, now: Now) -> Closed {
+        if let Some(id) = self.ids.remove(&stream) {
+            self.live.remove(&id);
+        }
+        self.waiting.retain(|_, waits| *waits != stream);
+        if let Some(waits) = self.waiting.remove(&stream) {
+            return Closed { waiting: Some((waits, session)), given_up: Vec::new() };
+        }
+        let given_up = session.map_or_else(Vec::new, |session| self.keep(session, now));
+        Closed { waiting: None, given_up }
+    }
+
+    fn keep(&mut self, session: Box<Session>, now: Now) -> Vec<Session> {
+        let mut given_up = Vec::new();
+        let key = match session.id() {
+            Some(id) if session.is_theirs() => Key::Theirs(id.to_owned()),
+            Some(_) => Key::Ours(session.pair().clone()),
+            None => return vec![*session],
+        };
+        given_up.extend(self.take(&key).map(|old| *old));
+        while self.kept.len() >= self.limits.sessions || self.bytes + session.bytes() > self.limits.bytes {
+            let Some(first) = self.order.values().next().cloned() else { break };
+            given_up.extend(self.take(&first).map(|old| *old));
+        }
+        if session.bytes() > self.limits.bytes {
+            given_up.push(*session);
+            return given_up;
+        }
+        self.count += 1;
+        self.bytes += session.bytes();
+        let place = (now.mono + session.within(), self.count);
+        self.order.insert(place, key.clone());
+        self.kept.insert(key, (place, session));
+        given_up
+    }
+
+    /// A session whose time is over: what it has is unsent.
+    pub fn take_expired(&mut self, now: Now) -> Option<Session> {
+        let ((until, _), key) = self.order.first_key_value()?;
+        if *until > now.mono {
+            return None;
+        }
+        let key = key.clone();
+        self.take(&key).map(|session| *session)
+    }
+
+    /// When [`Self::take_expired`] has something.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.order.keys().next().map(|(until, _)| *until)
+    }
+
+    /// Every session that is kept: the node ends.
+    pub fn take_all(&mut self) -> Vec<Session> {
+        let keys: Vec<Key> = std::mem::take(&mut self.order).into_values().collect();
+        self.bytes = 0;
+        keys.iter().filter_map(|key| self.kept.remove(key)).map(|(_, session)| *session).collect()
+    }
+
+    /// Sessions that are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Box<Session>> {
+        let (place, session) = self.kept.remove(key)?;
+        self.order.remove(&place);
+        self.bytes -= session.bytes();
+        Some(session)
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
