@@ -35,7 +35,7 @@ pub use peer::{Peer, Source};
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
 use section::{Document, Section};
-pub use server::{Own, Server};
+pub use server::Server;
 pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
 
 /// Where the configuration is looked for when the command line names no file.

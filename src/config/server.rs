@@ -1,10 +1,9 @@
 //! `[xmpp.server]` and `[[xmpp.partner]]`: stox as an XMPP server of its own, which other servers reach (RFC 6120).
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::Listen;
-use crate::tls::Anchors;
+use crate::tls::xmpp::Files;
 use crate::xmpp::federation::Partners;
 
 /// `[xmpp.server]`: the domains that stox serves without an XMPP server beside it, and how others reach them.
@@ -15,15 +14,13 @@ pub struct Server {
     /// Sockets for other servers: `tcp` with STARTTLS, `tls` with TLS from the first byte (XEP-0368). At least one, none
     /// twice.
     pub listen: Vec<Listen>,
-    /// Own certificates, each with its key; they could be read when the configuration was. None only if every partner may
-    /// go without TLS.
-    pub certificates: Vec<Own>,
-    /// Whose signatures under other servers' certificates count.
-    pub trust: Vec<Anchors>,
+    /// Own certificates, and whose signatures count; they could be read when the configuration was. No certificate only if
+    /// every partner may go without TLS.
+    pub tls: Files,
     /// Who is to be written to about this server (XEP-0157): each purpose, such as `abuse`, that has addresses, and those:
     /// URIs.
     pub contacts: Vec<(String, Vec<String>)>,
-    /// How long a stream may take until it can carry stanzas: TCP, TLS and proof.
+    /// How long one server of a domain may take, TLS included, before the next that DNS names is tried.
     pub connect_timeout: Duration,
     /// Silence on a stream after which the other server is asked whether it is there.
     pub ping_every: Duration,
@@ -35,23 +32,14 @@ pub struct Server {
     pub queue: usize,
     /// How long a stanza may wait for a stream before its sender is told.
     pub queue_timeout: Duration,
-    /// Streams of other servers, all together.
+    /// Streams, all together and in both directions.
     pub connections: usize,
-    /// Streams from one address; of IPv6, from one /64.
+    /// Streams that are opened from one address; of IPv6, from one /64.
     pub connections_per_source: usize,
     /// Whether a domain may prove its server over HTTPS (RFC 7711) where the certificate does not.
     pub posh: bool,
     /// `[[xmpp.partner]]`: what is demanded of, and allowed to, the servers of each domain.
     pub partners: Partners,
-}
-
-/// A certificate of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
-    /// The file with the certificate and those that signed it, PEM.
-    pub certificate: PathBuf,
-    /// The file with its private key, PEM.
-    pub key: PathBuf,
 }
 
 impl Default for Server {
@@ -60,15 +48,14 @@ impl Default for Server {
         Self {
             domains: Vec::new(),
             listen: Vec::new(),
-            certificates: Vec::new(),
-            trust: vec![Anchors::System],
+            tls: Files::default(),
             contacts: Vec::new(),
-            connect_timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(10),
             ping_every: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             idle: Duration::from_secs(600),
-            queue: 256,
-            queue_timeout: Duration::from_secs(60),
+            queue: 1_000,
+            queue_timeout: Duration::from_secs(30),
             connections: 4_096,
             connections_per_source: 128,
             posh: true,

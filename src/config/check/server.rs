@@ -54,7 +54,7 @@ fn partners(server: &ReadServer<'_>) {
 /// Without a certificate nobody can come by TLS.
 fn certificate(server: &ReadServer<'_>, part: &Server) {
     let section = &server.section;
-    if !part.certificates.is_empty() || section.has("certificate") || section.has("key") {
+    if !part.tls.certificates.is_empty() || section.has("certificate") || section.has("key") {
         return;
     }
     let todo = "write certificate and key: PEM files with the names of these domains";

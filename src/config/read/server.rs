@@ -6,9 +6,8 @@ use super::{HOUR, MINUTE, SECOND, jid_domain, partner, tls};
 use crate::config::section::Section;
 use crate::config::server::Server;
 use crate::config::value::{Bad, Listen, Transport};
-
-/// The port that servers are looked for where DNS names none (RFC 6120 section 3.2.2).
-const PORT: u16 = 5269;
+use crate::xmpp::federation::locate::PORT;
+use crate::xmpp::xep::contacts::PURPOSES;
 
 /// What `[xmpp.server]` gave, with its table for lines.
 pub(in crate::config) struct ReadServer<'d> {
@@ -37,11 +36,10 @@ pub(in crate::config) fn server<'d>(xmpp: &Section<'d>, dir: &Path) -> Option<Re
     }
     let domains = domains(&section);
     let listen = listen(&section);
-    let certificates = tls::certificates(&section, dir);
+    let tls = tls::of_server(&section, dir);
     let contacts = contacts(&section.section("contacts"));
     let defaults = Server::default();
     let part = Server {
-        trust: tls::trust(&section, dir).unwrap_or(defaults.trust),
         connect_timeout: section.duration("connect_timeout", SECOND..=10 * MINUTE, defaults.connect_timeout),
         ping_every: section.duration("ping_every", SECOND..=24 * HOUR, defaults.ping_every),
         ping_timeout: section.duration("ping_timeout", SECOND..=10 * MINUTE, defaults.ping_timeout),
@@ -58,7 +56,7 @@ pub(in crate::config) fn server<'d>(xmpp: &Section<'d>, dir: &Path) -> Option<Re
         partners: partner::table(&partners),
         domains: domains.clone(),
         listen,
-        certificates,
+        tls,
         contacts,
     };
     let all_domains = section.len_of("domains") == domains.len();
@@ -113,9 +111,8 @@ fn told_twice<T: PartialEq + std::fmt::Display>(section: &Section<'_>, key: &str
 
 /// `[xmpp.server.contacts]`: the purposes that XEP-0157 knows.
 fn contacts(section: &Section<'_>) -> Vec<(String, Vec<String>)> {
-    const KINDS: [&str; 7] = ["abuse", "admin", "feedback", "sales", "security", "status", "support"];
     let of = |kind: &str| (kind.to_owned(), section.list(kind, uri));
-    KINDS.into_iter().map(of).filter(|(_, addresses)| !addresses.is_empty()).collect()
+    PURPOSES.into_iter().map(of).filter(|(_, addresses)| !addresses.is_empty()).collect()
 }
 
 /// An absolute URI, as XEP-0157 wants addresses to be.

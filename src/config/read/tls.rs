@@ -7,9 +7,8 @@ use rustls::crypto::aws_lc_rs;
 
 use crate::config::Tls;
 use crate::config::section::Section;
-use crate::config::server::Own;
 use crate::tls::files::{self, FileError, Role};
-use crate::tls::{Anchors, ClientCertificates, Files};
+use crate::tls::{Anchors, ClientCertificates, Files, xmpp};
 
 /// How long before its end a certificate is worth a warning: time enough to have a new one signed by hand.
 const SOON: i64 = 14 * 24 * 60 * 60;
@@ -37,18 +36,25 @@ pub(super) fn tls(section: &Section<'_>, dir: &Path) -> Option<Tls> {
     Some(Tls { files, client_certificates })
 }
 
-/// `certificate` and `key` of `[xmpp.server]`: one of each, or lists of as many.
-pub(super) fn certificates(section: &Section<'_>, dir: &Path) -> Vec<Own> {
+/// `certificate` and `key` of `[xmpp.server]`, one of each or lists of as many, and its `trust`.
+pub(super) fn of_server(section: &Section<'_>, dir: &Path) -> xmpp::Files {
     told_if_half(section);
     let (certificates, keys) = (section.texts("certificate"), section.texts("key"));
-    if section.has("certificate") && section.has("key") && certificates.len() != keys.len() {
+    let as_many = certificates.len() == keys.len();
+    if section.has("certificate") && section.has("key") && !as_many {
         let what = format!("has {} for {} of certificate", files_of(keys.len()), certificates.len());
         section.error("key", what, "write the key of each certificate, in the same order");
-        return Vec::new();
     }
-    let pairs = certificates.iter().zip(&keys);
-    let own = pairs.map(|(certificate, key)| Own { certificate: dir.join(certificate), key: dir.join(key) });
-    own.inspect(|own| look_into(section, &own.certificate, &own.key)).collect()
+    let mut files = xmpp::Files::default();
+    for (certificate, key) in certificates.iter().zip(&keys).filter(|_| as_many) {
+        let pair = xmpp::Pair { certificate: dir.join(certificate), key: dir.join(key) };
+        look_into(section, &pair.certificate, &pair.key);
+        files.certificates.push(pair);
+    }
+    if let Some(trust) = trust(section, dir) {
+        files.trust = trust;
+    }
+    files
 }
 
 fn files_of(count: usize) -> String {
@@ -56,7 +62,7 @@ fn files_of(count: usize) -> String {
 }
 
 /// `trust`, if it is written, with a look into its files.
-pub(super) fn trust(section: &Section<'_>, dir: &Path) -> Option<Vec<Anchors>> {
+fn trust(section: &Section<'_>, dir: &Path) -> Option<Vec<Anchors>> {
     if !section.has("trust") {
         return None;
     }

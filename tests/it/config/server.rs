@@ -43,8 +43,8 @@ fn a_server_of_its_own_needs_no_component() {
     let server = server(&folder, "", "");
     assert_eq!(server.domains, ["sip.example"]);
     assert_eq!(server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(), ["tcp:127.0.0.1:5269"]);
-    assert_eq!(server.certificates.len(), 1);
-    assert_eq!((server.queue, server.queue_timeout), (256, Duration::from_secs(60)));
+    assert_eq!(server.tls.certificates.len(), 1);
+    assert_eq!((server.queue, server.queue_timeout), (1_000, Duration::from_secs(30)));
     assert_eq!(server.partners.of("anybody.example"), &Partner::default());
     assert!(server.posh && server.contacts.is_empty());
 }
@@ -64,7 +64,7 @@ fn several_certificates_are_lists_in_one_order() {
     let folder = tls::certificates("several", 4_000);
     let two = "certificate = [\"DIR/chain.pem\", \"DIR/chain.pem\"]\nkey = [\"DIR/key.pem\", \"DIR/key.pem\"]";
     let one = "certificate = \"DIR/chain.pem\"\nkey = \"DIR/key.pem\"";
-    assert_eq!(server(&folder, one, two).certificates.len(), 2);
+    assert_eq!(server(&folder, one, two).tls.certificates.len(), 2);
 }
 
 const PARTNERS: &str = r#"
