@@ -20,6 +20,8 @@ pub const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 /// SASL on streams (RFC 6120 section 6).
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// XEP-0440.
+pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0030, information.
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030, items.

@@ -5,8 +5,11 @@
 //! ```
 //! A second `<auth/>` discards what was going on (section 6.4.2); each counts as a try.
 
-use super::exchange::{Exchange, Step};
-use super::{Condition, MAX_MESSAGE, MAX_TRIES, Mechanism, base64};
+use std::sync::Arc;
+
+use super::exchange::{Exchange, Facts, Step};
+use super::grammar::{self, Claim, Flag};
+use super::{Account, Accounts, Binding, Condition, Hash, Keys, MAX_MESSAGE, MAX_TRIES, Mechanism, Standing, base64};
 use crate::xml::{Element, ns};
 use crate::xmpp::jid::{BareJid, Jid};
 
@@ -17,6 +20,19 @@ pub struct Setting {
     pub encrypted: bool,
     /// The addresses that the peer's certificate proves, chain and validity included; EXTERNAL is offered if there are any.
     pub proven: Vec<BareJid>,
+    /// What SCRAM can be bound to; the mechanisms with `-PLUS` are offered if there is anything.
+    pub binding: Binding,
+    /// Who may come in by password; `None`: nobody.
+    pub users: Option<Users>,
+}
+
+/// The users of a domain.
+#[derive(Clone)]
+pub struct Users {
+    /// Whose localparts the names in SCRAM and PLAIN are (RFC 6120 section 6.3.7).
+    pub domain: BareJid,
+    /// Their accounts.
+    pub accounts: Arc<dyn Accounts>,
 }
 
 /// The receiving side of one stream. It outlives failed tries.
@@ -30,7 +46,23 @@ enum State {
     Idle,
     /// The client has named a mechanism and said nothing yet; it was asked to.
     Asked(Mechanism),
-    Answering(Mechanism, Exchange),
+    Answering(Try),
+}
+
+struct Try {
+    mechanism: Mechanism,
+    exchange: Exchange,
+    claim: Claim,
+    named: Named,
+}
+
+/// Whom a name means.
+#[derive(Default)]
+struct Named {
+    /// `None`: the name cannot be a localpart.
+    user: Option<BareJid>,
+    /// `None`: nobody.
+    account: Option<Account>,
 }
 
 /// What is to be sent, and what it means.
@@ -64,7 +96,7 @@ impl Server {
     /// For server-to-server streams over TLS: `domain` was proven by the certificate of the peer (XEP-0178 section 3).
     #[must_use]
     pub fn external(domain: BareJid) -> Self {
-        Self::new(Setting { encrypted: true, proven: vec![domain] })
+        Self::new(Setting { encrypted: true, proven: vec![domain], ..Setting::default() })
     }
 
     /// What is offered, the one to be preferred first; empty: do not offer SASL.
@@ -82,6 +114,15 @@ impl Server {
         (!mechanisms.is_empty()).then(|| mechanisms.iter().map(one).fold(feature, Element::with_child))
     }
 
+    /// The feature `<sasl-channel-binding/>` (XEP-0440); `None` if nothing is offered that could be bound.
+    #[must_use]
+    pub fn binding_feature(&self) -> Option<Element> {
+        let one = |name| Element::new(ns::SASL_CB, "channel-binding").with_attr("type", name);
+        let feature = Element::new(ns::SASL_CB, "sasl-channel-binding");
+        let any = self.mechanisms().into_iter().any(Mechanism::is_plus);
+        any.then(|| self.setting.binding.names().map(one).fold(feature, Element::with_child))
+    }
+
     /// Whether no further try is allowed (section 6.4.5).
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
@@ -95,7 +136,7 @@ impl Server {
             "response" => self.on_response(element),
             "abort" => match self.state {
                 State::Idle => self.count().and(Err(Condition::Aborted)),
-                State::Asked(_) | State::Answering(..) => Err(Condition::Aborted),
+                State::Asked(_) | State::Answering(_) => Err(Condition::Aborted),
             },
             _ => self.count().and(Err(Condition::MalformedRequest)),
         };
@@ -129,29 +170,57 @@ impl Server {
         match state {
             State::Idle => self.count().and(Err(Condition::MalformedRequest)),
             State::Asked(mechanism) => self.begin(mechanism, &message),
-            State::Answering(mechanism, exchange) => self.go_on(mechanism, exchange, &message),
+            State::Answering(answering) => {
+                if let Some(hash) = answering.mechanism.hash() {
+                    grammar::client_final(&message, hash)?;
+                }
+                self.go_on(answering, &message)
+            }
         }
     }
 
     fn begin(&mut self, mechanism: Mechanism, message: &[u8]) -> Result<Reply, Condition> {
-        let exchange = Exchange::new(mechanism).ok_or(Condition::InvalidMechanism)?;
-        self.go_on(mechanism, exchange, message)
-    }
-
-    fn go_on(&mut self, mechanism: Mechanism, mut exchange: Exchange, message: &[u8]) -> Result<Reply, Condition> {
         if message.len() > MAX_MESSAGE {
             return Err(Condition::MalformedRequest);
         }
-        match mechanism {
-            Mechanism::External => std::str::from_utf8(message).map_err(|_| Condition::MalformedRequest)?,
+        let (claim, hash) = match mechanism {
+            Mechanism::External => (grammar::external(message)?, None),
+            Mechanism::Plain => (grammar::plain(message)?, Some(Hash::Sha256)),
+            Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
+                let (flag, claim) = grammar::client_first(message)?;
+                self.check_binding(mechanism, flag)?;
+                (claim, mechanism.hash())
+            }
         };
-        match exchange.step(message) {
+        let (named, keys) = match (hash, &self.setting.users) {
+            (Some(hash), Some(users)) => {
+                let named = users.named(&claim.name)?;
+                let keys = users.keys(&named, mechanism, hash, &claim.name);
+                (named, Some(keys))
+            }
+            _ => (Named::default(), None),
+        };
+        let facts = Facts { claim: claim.clone(), keys, binding: self.setting.binding.clone() };
+        let exchange = Exchange::new(mechanism, facts).ok_or(Condition::InvalidMechanism)?;
+        self.go_on(Try { mechanism, exchange, claim, named }, message)
+    }
+
+    fn go_on(&mut self, mut answering: Try, message: &[u8]) -> Result<Reply, Condition> {
+        match answering.exchange.step(message) {
             Step::Challenge(data) => {
-                self.state = State::Answering(mechanism, exchange);
+                self.state = State::Answering(answering);
                 Ok(Reply::Challenge(Element::new(ns::SASL, "challenge").with_text(&base64::encode(&data))))
             }
-            Step::Done(data, proof) => {
-                let who = self.by_certificate(&proof.authzid)?;
+            Step::Proven(data) => {
+                let authzid = &answering.claim.authzid;
+                let who = match answering.mechanism {
+                    Mechanism::External => self.by_certificate(authzid)?,
+                    Mechanism::ScramSha256Plus
+                    | Mechanism::ScramSha1Plus
+                    | Mechanism::ScramSha256
+                    | Mechanism::ScramSha1
+                    | Mechanism::Plain => answering.named.by_password(authzid)?,
+                };
                 let data = data.map(|data| base64::encode(&data)).unwrap_or_default();
                 Ok(Reply::Success(Element::new(ns::SASL, "success").with_text(&data), who))
             }
@@ -160,10 +229,27 @@ impl Server {
     }
 
     fn offers(&self, mechanism: Mechanism) -> bool {
-        self.setting.encrypted
+        let setting = &self.setting;
+        setting.encrypted
             && match mechanism {
-                Mechanism::External => !self.setting.proven.is_empty(),
+                Mechanism::External => !setting.proven.is_empty(),
+                Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus => {
+                    setting.users.is_some() && !setting.binding.is_empty()
+                }
+                Mechanism::ScramSha256 | Mechanism::ScramSha1 | Mechanism::Plain => setting.users.is_some(),
             }
+    }
+
+    /// RFC 5802 section 6. Who takes `-PLUS` has to bind, to something that there is; who does not must not believe that we
+    /// could not, because then somebody has taken it out of our list.
+    fn check_binding(&self, mechanism: Mechanism, flag: Flag) -> Result<(), Condition> {
+        let binding = &self.setting.binding;
+        let good = match flag {
+            Flag::Used(name) => mechanism.is_plus() && binding.data(name).is_some(),
+            Flag::NotOffered => !mechanism.is_plus() && binding.is_empty(),
+            Flag::Cannot => !mechanism.is_plus(),
+        };
+        if good { Ok(()) } else { Err(Condition::NotAuthorized) }
     }
 
     /// XEP-0178 sections 2 and 3: one address needs no name, and of several the peer has to name one.
@@ -190,11 +276,53 @@ impl Server {
     }
 }
 
+impl Users {
+    fn named(&self, name: &str) -> Result<Named, Condition> {
+        let user = Jid::new(Some(name), self.domain.domain(), None).ok().map(|user| user.to_bare());
+        let account = user.as_ref().map(|user| self.accounts.account(user)).transpose();
+        Ok(Named { account: account.map_err(|_| Condition::TemporaryAuthFailure)?.flatten(), user })
+    }
+
+    /// The user's, or such as a user might have. PLAIN takes either set, for both open to the password.
+    fn keys(&self, named: &Named, mechanism: Mechanism, hash: Hash, name: &str) -> Keys {
+        let own = named.account.as_ref().and_then(|account| {
+            let fits = account.keys.iter().find(|keys| keys.hash == hash);
+            fits.or_else(|| account.keys.first().filter(|_| mechanism == Mechanism::Plain))
+        });
+        // All spellings of a name have the same salt, as if there were an account.
+        let name = named.user.as_ref().map_or(name, BareJid::as_str);
+        own.cloned().unwrap_or_else(|| self.accounts.decoy().keys(hash, name))
+    }
+}
+
+impl Named {
+    /// Nobody may act as somebody else (RFC 6120 section 6.3.8), and the standing of an account is told only to its user.
+    fn by_password(self, authzid: &str) -> Result<BareJid, Condition> {
+        let (Some(user), Some(account)) = (self.user, self.account) else { return Err(Condition::NotAuthorized) };
+        if !authzid.is_empty() && Jid::parse(authzid).as_ref() != Ok(user.as_jid()) {
+            return Err(Condition::InvalidAuthzid);
+        }
+        match account.standing {
+            Standing::Good => Ok(user),
+            Standing::Disabled => Err(Condition::AccountDisabled),
+            Standing::Expired => Err(Condition::CredentialsExpired),
+        }
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").field("domain", &self.domain).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("tries", &self.tries).finish_non_exhaustive()
     }
 }
 
+#[cfg(test)]
+mod scram;
 #[cfg(test)]
 mod tests;
