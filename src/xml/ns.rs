@@ -18,6 +18,8 @@ pub const COMPONENT_CONNECT: &str = "jabber:component:connect";
 pub const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 /// Conditions of stream errors (RFC 6120 section 4.9).
 pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// STARTTLS (RFC 6120 section 5).
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 /// SASL on streams (RFC 6120 section 6).
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// XEP-0440.
@@ -96,6 +98,12 @@ pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
 pub const SM: &str = "urn:xmpp:sm:3";
 /// XEP-0220.
 pub const DIALBACK: &str = "jabber:server:dialback";
+/// XEP-0220, the feature that says how its errors are handled.
+pub const DIALBACK_FEATURE: &str = "urn:xmpp:features:dialback";
+/// XEP-0288, what the initiating server sends.
+pub const BIDI: &str = "urn:xmpp:bidi";
+/// XEP-0288, the feature.
+pub const BIDI_FEATURE: &str = "urn:xmpp:features:bidi";
 /// XEP-0100 address prompt.
 pub const GATEWAY: &str = "jabber:iq:gateway";
 /// XEP-0077.

@@ -32,6 +32,8 @@ pub enum Piece {
 pub struct StreamHeader {
     /// Name, namespace and attributes, without content.
     pub root: Element,
+    /// The namespaces it declares. Support of dialback is told so (XEP-0220 section 2.4.1).
+    pub declared: Vec<Word>,
     /// The default namespace it declares: that of the stanzas (RFC 6120 section 4.8.2).
     pub content_ns: Word,
 }
@@ -48,6 +50,8 @@ pub struct Splitter {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Nothing read yet, but for white space that is passed over.
+    Restarted,
     /// Nothing read yet; an XML declaration may come.
     Start,
     /// The declaration was read, or can no longer come.
@@ -81,6 +85,20 @@ impl Splitter {
         self.scanner.push(bytes);
     }
 
+    /// Other limits, for what has not been looked at yet.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// From here on it is another stream (RFC 6120 section 4.3.3). Bytes held that belong to no piece given yet are its
+    /// first; white space before them is passed over, since some peers still end a line of the old stream.
+    pub fn restart(&mut self) {
+        self.scanner.begin_anew();
+        self.outer = Outer::default();
+        self.root_name.clear();
+        self.state = State::Restarted;
+    }
+
     /// Bytes held that belong to no piece given yet.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -102,6 +120,10 @@ impl Splitter {
         loop {
             match self.state {
                 State::Failed(error) => return Err(error),
+                State::Restarted => match self.scanner.skip_space() {
+                    None => return Ok(None),
+                    Some(_) => self.state = State::Start,
+                },
                 State::Start => {
                     if !self.read_declaration()? {
                         return Ok(None);
@@ -118,6 +140,9 @@ impl Splitter {
                     Some(_) => return Err(Error::new(ErrorKind::Format, "text between stanzas")),
                 },
                 State::Inside => match self.scanner.find_end(self.limits.stanza, self.limits.depth)? {
+                    Found::Nothing if self.is_second_header() => {
+                        return Err(Error::new(ErrorKind::Format, "a second header without a restart"));
+                    }
                     Found::Nothing => return Ok(None),
                     Found::Element => return self.read_child(),
                     Found::EndTag => return self.read_close(),
@@ -194,13 +219,21 @@ impl Splitter {
             _ => error,
         })?;
         let bindings: Vec<_> = scope.into_inner().into_iter().map(|(prefix, ns)| (prefix.into(), ns)).collect();
+        let declared = bindings.iter().map(|(_, ns): &(_, Word)| ns.clone()).collect();
         self.outer = Outer { bindings, content: None };
         let content_ns = self.outer.default_ns();
         self.outer.requalify(&content_ns);
         name.clone_into(&mut self.root_name);
         self.scanner.end();
         self.state = if empty { State::Closing } else { State::Between };
-        Ok(Some(Piece::Open(StreamHeader { root, content_ns })))
+        Ok(Some(Piece::Open(StreamHeader { root, declared, content_ns })))
+    }
+
+    /// Whether the element that has begun bears the name of the stream itself: it would never end, and a peer that began a
+    /// second stream inside the first would wait for ever.
+    fn is_second_header(&self) -> bool {
+        let name = self.scanner.held().get(1..).and_then(|rest| rest.strip_prefix(self.root_name.as_bytes()));
+        name.and_then(<[u8]>::first).is_some_and(|byte| chars::is_space(*byte) || *byte == b'>')
     }
 
     fn read_child(&mut self) -> Result<Option<Piece>, Error> {

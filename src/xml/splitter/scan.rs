@@ -76,6 +76,12 @@ impl Scanner {
         *self = Self::default();
     }
 
+    /// What is held starts something new.
+    pub(super) fn begin_anew(&mut self) {
+        let rest = self.held().to_vec();
+        *self = Self { bytes: rest, ..Self::default() };
+    }
+
     pub(super) fn held(&self) -> &[u8] {
         &self.bytes[self.start..]
     }

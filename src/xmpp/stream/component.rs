@@ -8,11 +8,11 @@ use super::StreamErrorKind;
 use crate::xml::ns;
 use crate::xml::splitter::StreamHeader;
 
-/// The error of a header that is not that of a component stream.
-pub(super) fn wrong_namespace(header: &StreamHeader) -> Option<StreamErrorKind> {
+/// The error of a header that is not that of a stream whose stanzas are in `content`.
+pub(super) fn wrong_namespace(header: &StreamHeader, content: &str) -> Option<StreamErrorKind> {
     match (header.root.ns(), header.root.name(), header.content_ns.as_str()) {
         (ns::STREAM, _, ns::STREAM) => Some(StreamErrorKind::BadNamespacePrefix),
-        (ns::STREAM, "stream", ns::COMPONENT_ACCEPT) => None,
+        (ns::STREAM, "stream", found) if found == content => None,
         (ns::STREAM, "stream", _) => Some(StreamErrorKind::InvalidNamespace),
         (ns::STREAM, _, _) => Some(StreamErrorKind::BadFormat),
         _ => Some(StreamErrorKind::InvalidNamespace),

@@ -7,13 +7,18 @@
 //! A stream error, the end of the connection or a deadline leads from any state to Closed. Deadlines: negotiation,
 //! closing, and in Ready silence, which is broken by a ping (XEP-0199). Bytes, stanzas and time go in; bytes and
 //! [`Event`]s come out. No stanza leaves before Ready.
+//!
+//! Streams between servers are in [`server`]; what all streams share is in `core`.
 
 pub mod backoff;
 mod component;
 mod config;
+mod core;
 mod error;
 mod event;
 pub mod manage;
+mod secured;
+pub mod server;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,34 +26,26 @@ use std::time::Duration;
 pub use config::{AcceptConfig, ComponentConfig, StreamConfig};
 pub use error::{StreamError, StreamErrorKind};
 pub use event::{Cause, Event, NotSent};
+pub use secured::Secured;
+pub use server::{ServerConfig, ServerEvent, ServerStream, Undone};
 
 use component::{digest, same, wrong_namespace};
+use core::{Core, Life};
 
 use super::jid::{BareJid, Jid};
 use super::stanza::{Iq, IqKind, Problem, Stanza, StanzaProblem};
 use crate::time::Now;
-use crate::xml::splitter::{Piece, Splitter, StreamHeader};
-use crate::xml::{Element, ns, writer};
+use crate::xml::splitter::{Piece, StreamHeader};
+use crate::xml::{Element, ns};
 
 /// One end of a stream.
 pub struct Stream {
     role: Role,
-    config: StreamConfig,
+    core: Core,
     /// The component's name; on the accepting side known from the header on.
     domain: Option<Jid>,
     state: State,
-    splitter: Splitter,
-    output: Vec<u8>,
     events: VecDeque<Event>,
-    /// When the state was entered.
-    since: Duration,
-    /// When bytes last came.
-    heard: Duration,
-    /// When the ping was sent that nothing has come after yet.
-    pinged: Option<Duration>,
-    pings: u64,
-    /// `xml:lang` of the peer's header, for stanzas that have none.
-    lang: Option<String>,
 }
 
 enum Role {
@@ -61,8 +58,6 @@ enum State {
     Opening,
     Handshaking,
     Ready,
-    Closing,
-    Closed,
 }
 
 impl Stream {
@@ -72,7 +67,7 @@ impl Stream {
         let domain = Jid::from(config.domain);
         let server = config.server.map_or_else(|| domain.clone(), Jid::from);
         let mut stream = Self::new(Role::Component { secret: config.secret, server }, config.stream, now);
-        stream.write_header(&[("to", domain.as_str())]);
+        stream.core.open(&[], &[("to", domain.as_str())]);
         stream.domain = Some(domain);
         stream
     }
@@ -86,43 +81,34 @@ impl Stream {
     fn new(role: Role, config: StreamConfig, now: Now) -> Self {
         Self {
             role,
-            splitter: Splitter::new(config.limits),
-            config,
+            core: Core::new(config, ns::COMPONENT_ACCEPT, now),
             domain: None,
             state: State::Opening,
-            output: Vec::new(),
             events: VecDeque::new(),
-            since: now.mono,
-            heard: now.mono,
-            pinged: None,
-            pings: 0,
-            lang: None,
         }
     }
 
     /// Takes bytes of the connection in.
     pub fn receive(&mut self, bytes: &[u8], now: Now) {
-        if self.state == State::Closed {
+        if self.is_closed() {
             return;
         }
-        self.heard = now.mono;
-        self.pinged = None;
-        self.splitter.push(bytes);
-        while self.state != State::Closed {
-            match self.splitter.next() {
-                Ok(Some(piece)) => self.on_piece(piece, now),
+        self.core.push(bytes, now);
+        while !self.is_closed() {
+            match self.core.next_piece() {
+                Ok(Some(piece)) => self.on_piece(piece),
                 Ok(None) => return,
-                Err(error) => return self.fail(error.into()),
+                Err(error) => return self.fail(error),
             }
         }
     }
 
     /// Puts a stanza into the output.
     pub fn send(&mut self, stanza: &Stanza) -> Result<(), NotSent> {
-        if self.state != State::Ready {
+        if !self.is_ready() {
             return Err(NotSent::NotReady);
         }
-        if self.output.len() >= self.config.max_queued {
+        if self.core.output.len() >= self.core.config.max_queued {
             return Err(NotSent::Full);
         }
         let ours = match self.role {
@@ -132,25 +118,19 @@ impl Stream {
         if !self.is_ours(ours) || stanza.from().is_none() || stanza.to().is_none() {
             return Err(NotSent::Address);
         }
-        stanza.write(ns::COMPONENT_ACCEPT, &mut self.output);
+        stanza.write(ns::COMPONENT_ACCEPT, &mut self.core.output);
         Ok(())
     }
 
     /// Moves what is to be sent to the end of `into`; whether that was anything.
     pub fn poll_output(&mut self, into: &mut Vec<u8>) -> bool {
-        let any = !self.output.is_empty();
-        if into.is_empty() {
-            std::mem::swap(&mut self.output, into);
-        } else {
-            into.append(&mut self.output);
-        }
-        any
+        self.core.poll_output(into)
     }
 
     /// Bytes that wait for [`Self::poll_output`].
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.output.len()
+        self.core.output.len()
     }
 
     /// What happened next.
@@ -161,13 +141,13 @@ impl Stream {
     /// Whether stanzas may be sent.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.state == State::Ready
+        self.state == State::Ready && self.core.life == Life::Open
     }
 
     /// Whether the stream is over.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        self.core.life == Life::Closed
     }
 
     /// The component's name, on the server's end once the component has told it.
@@ -179,35 +159,30 @@ impl Stream {
     /// Ends the stream: with an error at once, else when the peer has ended its side too (RFC 6120 section 4.4). What
     /// arrives until then still comes as events.
     pub fn close(&mut self, error: Option<StreamError>, now: Now) {
-        match (self.state, error) {
-            (State::Closed, _) | (State::Closing, None) => {}
+        match (self.core.life, error) {
+            (Life::Closed, _) | (Life::Closing, None) => {}
             (_, Some(error)) => self.fail(error),
-            (State::Opening, None) if matches!(self.role, Role::Server { .. }) => self.finish(Cause::Closed),
-            (State::Opening | State::Handshaking | State::Ready, None) => {
-                self.output.extend_from_slice(CLOSE);
-                self.enter(State::Closing, now);
-            }
+            (Life::Open, None) if self.core.is_unopened() => self.finish(Cause::Closed),
+            (Life::Open, None) => self.core.close(now),
         }
     }
 
     /// The connection has ended, by the peer or by a failure.
     pub fn disconnected(&mut self) {
-        match self.state {
-            State::Closed => {}
-            State::Closing => self.finish(Cause::Closed),
-            State::Opening | State::Handshaking | State::Ready => self.finish(Cause::Disconnected),
+        if !self.is_closed() {
+            self.finish(self.core.cause_of_disconnection());
         }
     }
 
     /// When [`Self::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        match (self.state, self.pinged) {
-            (State::Opening | State::Handshaking, _) => Some(self.since + self.config.negotiate_within),
-            (State::Ready, None) => Some(self.heard + self.config.ping_every),
-            (State::Ready, Some(sent)) => Some(sent + self.config.ping_timeout),
-            (State::Closing, _) => Some(self.since + self.config.close_within),
-            (State::Closed, _) => None,
+        let config = &self.core.config;
+        match (self.core.life, self.state) {
+            (Life::Open, State::Opening | State::Handshaking) => Some(self.core.since + config.negotiate_within),
+            (Life::Open, State::Ready) => Some(self.core.silence_ends()),
+            (Life::Closing, _) => Some(self.core.since + config.close_within),
+            (Life::Closed, _) => None,
         }
     }
 
@@ -216,29 +191,35 @@ impl Stream {
         if self.next_timeout().is_none_or(|at| at > now.mono) {
             return;
         }
-        match (self.state, self.pinged) {
-            (State::Opening | State::Handshaking, _) => {
-                self.fail(StreamError::new(StreamErrorKind::ConnectionTimeout, "the handshake took too long"));
-            }
-            (State::Ready, None) => self.send_ping(now),
-            (State::Ready, Some(_)) => {
-                self.fail(StreamError::new(StreamErrorKind::ConnectionTimeout, "no answer to a ping"));
-            }
-            (State::Closing, _) => self.finish(Cause::Closed),
-            (State::Closed, _) => {}
+        let late = |what| StreamError::new(StreamErrorKind::ConnectionTimeout, what);
+        match (self.core.life, self.state) {
+            (Life::Open, State::Opening | State::Handshaking) => self.fail(late("the handshake took too long")),
+            (Life::Open, State::Ready) if self.core.pinged.is_some() => self.fail(late("no answer to a ping")),
+            (Life::Open, State::Ready) => self.send_ping(now),
+            (Life::Closing, _) => self.finish(Cause::Closed),
+            (Life::Closed, _) => {}
         }
     }
 
-    fn on_piece(&mut self, piece: Piece, now: Now) {
+    fn on_piece(&mut self, piece: Piece) {
+        let closing = self.core.life == Life::Closing;
         match (self.state, piece) {
-            (State::Opening, Piece::Open(header)) => self.on_header(&header, now),
+            (_, Piece::Close) if closing => self.finish(Cause::Closed),
+            (_, Piece::Close) => self.end_with(Cause::PeerClosed),
+            // We closed before the peer's header came: nothing more is expected of it.
+            (_, Piece::Open(_)) if closing => {}
+            (State::Opening, Piece::Open(header)) => self.on_header(&header),
             (_, Piece::Child(element)) if element.is(ns::STREAM, "error") => {
                 self.end_with(Cause::PeerError(StreamError::from_element(&element)));
             }
             (_, Piece::Child(element)) if element.is(ns::STREAM, "features") => {}
-            (State::Handshaking, Piece::Child(element)) => self.on_handshake(&element, now),
-            (State::Ready | State::Closing, Piece::Child(element)) => self.on_element(element),
-            (State::Ready | State::Closing, Piece::Refused { head, limit }) => {
+            (State::Handshaking, Piece::Child(element)) if !closing => self.on_handshake(&element),
+            (State::Opening, Piece::Child(_)) if !closing => self.fail(StreamErrorKind::BadFormat.into()),
+            (_, Piece::Child(element)) => self.on_element(element),
+            (State::Opening | State::Handshaking, Piece::Refused { .. }) if !closing => {
+                self.fail(StreamErrorKind::NotAuthorized.into());
+            }
+            (_, Piece::Refused { head, limit }) => {
                 let what = Problem::TooMuch(limit);
                 let problem = match head {
                     Some(head) => StanzaProblem::of_head(&head, what),
@@ -246,18 +227,13 @@ impl Stream {
                 };
                 self.on_problem(Box::new(problem));
             }
-            (State::Closing, Piece::Close) => self.finish(Cause::Closed),
-            (_, Piece::Close) => self.end_with(Cause::PeerClosed),
-            (_, Piece::Refused { .. }) => self.fail(StreamErrorKind::NotAuthorized.into()),
-            // We closed before the peer's header came: nothing more is expected of it.
-            (State::Closing, Piece::Open(_)) | (State::Closed, _) => {}
-            (_, Piece::Open(_) | Piece::Child(_)) => self.fail(StreamErrorKind::BadFormat.into()),
+            (_, Piece::Open(_)) => self.fail(StreamErrorKind::BadFormat.into()),
         }
     }
 
-    fn on_header(&mut self, header: &StreamHeader, now: Now) {
-        self.lang = header.root.lang().map(str::to_owned);
-        let wrong = wrong_namespace(header);
+    fn on_header(&mut self, header: &StreamHeader) {
+        self.core.lang = header.root.lang().map(str::to_owned);
+        let wrong = wrong_namespace(header, ns::COMPONENT_ACCEPT);
         let id = header.root.attr("id").unwrap_or_default();
         let to = header.root.attr("to");
         let found = match (&self.role, wrong) {
@@ -273,24 +249,21 @@ impl Stream {
             }
         };
         match found {
-            Ok(digest) => self.output.extend_from_slice(format!("<handshake>{digest}</handshake>").as_bytes()),
+            Ok(digest) => self.core.write(&format!("<handshake>{digest}</handshake>")),
             // RFC 6120 section 4.9.1.2: our own header goes first, even if the other was wrong.
             Err((known, wrong, id)) => {
                 let from = known.as_ref().map_or("", BareJid::as_str).to_owned();
-                self.write_header(&[("from", &from), ("id", &id)]);
+                self.core.open(&[], &[("from", &from), ("id", &id)]);
                 self.domain = known.map(Jid::from);
                 if let Some(kind) = wrong.or(self.domain.is_none().then_some(StreamErrorKind::HostUnknown)) {
                     return self.fail(kind.into());
                 }
             }
         }
-        // One deadline for the whole negotiation: `since` stays.
-        let since = self.since;
-        self.enter(State::Handshaking, now);
-        self.since = since;
+        self.state = State::Handshaking;
     }
 
-    fn on_handshake(&mut self, element: &Element, now: Now) {
+    fn on_handshake(&mut self, element: &Element) {
         let right = element.is(ns::CLIENT, "handshake")
             && match &self.role {
                 Role::Component { .. } => true,
@@ -303,9 +276,9 @@ impl Stream {
             return self.fail(StreamErrorKind::NotAuthorized.into());
         }
         if matches!(self.role, Role::Server { .. }) {
-            self.output.extend_from_slice(b"<handshake/>");
+            self.core.write("<handshake/>");
         }
-        self.enter(State::Ready, now);
+        self.state = State::Ready;
         self.events.push_back(Event::Ready);
     }
 
@@ -315,7 +288,7 @@ impl Stream {
             Ok(mut stanza) => match self.misplaced(&stanza) {
                 Some(what) => self.on_problem(Box::new(StanzaProblem::of(&stanza, what))),
                 None => {
-                    if let Some(lang) = &self.lang {
+                    if let Some(lang) = &self.core.lang {
                         stanza.default_lang(lang);
                     }
                     self.events.push_back(Event::Stanza(stanza));
@@ -358,15 +331,15 @@ impl Stream {
     }
 
     fn send_ping(&mut self, now: Now) {
-        self.pings += 1;
+        self.core.pings += 1;
         let Some(domain) = self.domain.clone() else { return };
         let (from, to, id) = match &self.role {
             Role::Component { server, .. } => (domain, server.clone(), "alive"),
             Role::Server { .. } => (domain.clone(), domain, "there"),
         };
-        let ping = Stanza::Iq(Iq::ping(from, to, format!("{id}-{}", self.pings)));
-        ping.write(ns::COMPONENT_ACCEPT, &mut self.output);
-        self.pinged = Some(now.mono);
+        let ping = Stanza::Iq(Iq::ping(from, to, format!("{id}-{}", self.core.pings)));
+        ping.write(ns::COMPONENT_ACCEPT, &mut self.core.output);
+        self.core.pinged = Some(now.mono);
     }
 
     /// Also the ping itself, come back from a server that routes us what we send to ourselves. Nobody else can send it: the
@@ -377,50 +350,27 @@ impl Stream {
         let from_whom = iq.from.as_ref() == Some(server) && iq.to == self.domain;
         let looped = self.domain.as_ref() == Some(server) && iq.asks(ns::PING, "ping");
         let answer = matches!(iq.kind, IqKind::Result(_) | IqKind::Error(_));
-        from_whom && (answer || looped) && ours.is_some_and(|count: u64| (1..=self.pings).contains(&count))
-    }
-
-    fn write_header(&mut self, attributes: &[(&str, &str)]) {
-        self.output.extend_from_slice(b"<?xml version='1.0'?><stream:stream");
-        writer::attribute("xmlns", ns::COMPONENT_ACCEPT, &mut self.output);
-        writer::attribute("xmlns:stream", ns::STREAM, &mut self.output);
-        for (name, value) in attributes {
-            writer::attribute(name, value, &mut self.output);
-        }
-        self.output.push(b'>');
+        from_whom && (answer || looped) && ours.is_some_and(|count: u64| (1..=self.core.pings).contains(&count))
     }
 
     fn fail(&mut self, error: StreamError) {
-        if self.state == State::Opening && matches!(self.role, Role::Server { .. }) && self.output.is_empty() {
-            let Role::Server { id, .. } = &self.role else { return };
-            let id = id.clone();
-            self.write_header(&[("from", ""), ("id", &id)]);
+        if let (true, Role::Server { id, .. }) = (self.core.is_unopened(), &self.role) {
+            self.core.open(&[], &[("from", ""), ("id", id)]);
         }
-        if self.state != State::Closing {
-            error.write(&mut self.output);
-        }
-        self.end_with(Cause::OurError(error));
+        self.core.fail(&error);
+        self.finish(Cause::OurError(error));
     }
 
     fn end_with(&mut self, cause: Cause) {
-        if self.state != State::Closing {
-            self.output.extend_from_slice(CLOSE);
-        }
+        self.core.end();
         self.finish(cause);
     }
 
     fn finish(&mut self, cause: Cause) {
-        self.state = State::Closed;
+        self.core.drop_dead();
         self.events.push_back(Event::Closed(cause));
     }
-
-    fn enter(&mut self, state: State, now: Now) {
-        self.state = state;
-        self.since = now.mono;
-    }
 }
-
-const CLOSE: &[u8] = b"</stream:stream>";
 
 /// What RFC 6120 section 4.9.3 calls it when a component does it to its server.
 fn stream_error(what: Problem) -> Option<StreamErrorKind> {
@@ -435,7 +385,7 @@ fn stream_error(what: Problem) -> Option<StreamErrorKind> {
 
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let queued = self.output.len();
+        let queued = self.queued_bytes();
         f.debug_struct("Stream")
             .field("domain", &self.domain)
             .field("state", &self.state)

@@ -332,7 +332,7 @@ fn we_speak_only_for_our_own_domain() {
 #[test]
 fn what_waits_is_bounded_and_told() {
     let mut stream = ready();
-    stream.config.max_queued = 1000;
+    stream.core.config.max_queued = 1000;
     let message = message("a@gw.example", "b", &"x".repeat(600));
     assert_eq!((stream.send(&message), stream.send(&message)), (Ok(()), Ok(())));
     assert_eq!(stream.send(&message), Err(NotSent::Full));

@@ -1,0 +1,468 @@
+//! One XML stream between two servers (RFC 6120, XEP-0220, XEP-0288), either end of it.
+//!
+//! ```text
+//!  initiating:  Header --features--> [TlsAsked --proceed--> Handshake --secured--> Header --features--> Judging]
+//!               --> [Sasl --success--> Header --features-->] Open
+//!  accepting:   Header --> [TlsOffered --starttls--> Handshake --secured--> Header --> Judging] --> Open
+//!               Open --auth--> success --> Header --> Open
+//! ```
+//! A stream that is open proves pairs of domains, one after the other, and carries stanzas of those that it has proven:
+//! the first by the certificate (SASL EXTERNAL) or by a dialback key, more by dialback keys. What a partner must do to be
+//! believed is [`Partners`]' to say.
+//!
+//! # What the owner does
+//!
+//! Bytes, commands, judgements and time go in; bytes and [`ServerEvent`]s come out. On an initiating stream,
+//! [`Report::Proven`] of a pair that the certificate proved comes before [`Report::Open`]; if after Open the pair is not
+//! proven, [`Command::Prove`] tries dialback. A stream that ends because *we* do not trust the peer reports
+//! [`Report::Unreachable`] and then, as every stream at last, [`Report::Closed`]. [`Report::Accepted`] is its owner's to
+//! say.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config` | what it is told, and limits |
+//! | `event` | what it tells |
+//! | `header` | stream headers, read and judged |
+//! | `features` | stream features, read and written |
+//! | `initiating` | negotiation by the end that has opened the stream |
+//! | `accepting` | negotiation by the other |
+//! | `dialback` | keys, asked about and answered |
+//! | `judging` | questions about the certificate of the peer |
+//! | `pairs` | what is proven |
+//! | `stanzas` | what is carried, and for whom |
+//! | `clock` | deadlines, signs of life, idleness |
+
+mod accepting;
+mod clock;
+mod config;
+mod dialback;
+mod event;
+mod features;
+mod header;
+mod initiating;
+mod judging;
+mod pairs;
+mod stanzas;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use config::ServerConfig;
+pub use event::{ServerEvent, Undone};
+
+use super::core::{Core, Life};
+use super::{Cause, NotSent, Secured, StreamError, StreamErrorKind};
+use crate::ids::Ids;
+use crate::time::Now;
+use crate::xml::splitter::Piece;
+use crate::xml::{Element, Limits, ns};
+use crate::xmpp::federation::{Association, Command, Dial, Judgement, Pair, Partner, Report, Unreachable, Way};
+use crate::xmpp::sasl;
+use dialback::Dialback;
+use features::Features;
+use header::Version;
+use judging::Question;
+use pairs::Pairs;
+
+#[cfg(doc)]
+use crate::xmpp::federation::Partners;
+
+/// One end of a stream between servers.
+pub struct ServerStream {
+    config: Arc<ServerConfig>,
+    core: Core,
+    role: Role,
+    step: Step,
+    /// Our domain: of the header that we sent, or that of the peer's header.
+    local: Option<Arc<str>>,
+    /// The peer's.
+    remote: Option<Arc<str>>,
+    /// The id that the accepting end gave to the stream (RFC 6120 section 4.7.3).
+    id: String,
+    tls: Option<Secured>,
+    /// Whether the certificate of the peer proves `remote`; `None` until that was asked and answered.
+    judgement: Option<Judgement>,
+    questions: VecDeque<Question>,
+    /// Whether SASL has succeeded, for whom and by what.
+    authenticated: Option<(Arc<str>, Association)>,
+    /// Stanzas go both ways (XEP-0288).
+    bidi: bool,
+    pairs: Pairs,
+    dialback: Dialback,
+    events: VecDeque<ServerEvent>,
+    /// When a stanza last came or went.
+    busy: Duration,
+    /// When something last went.
+    said: Duration,
+    /// Whether stanzas went of which the peer has not said that it took them.
+    in_doubt: bool,
+}
+
+enum Role {
+    Initiating(Box<Initiating>),
+    Accepting(Box<Accepting>),
+}
+
+struct Initiating {
+    /// Opened only to verify keys: nothing is to be proven.
+    to_verify: bool,
+    /// The version of the peer's header.
+    version: Version,
+    /// Whether the peer's header declares the namespace of dialback (XEP-0220 section 2.4.1).
+    declares_dialback: bool,
+    /// What the peer offers, until it is taken up.
+    features: Option<Features>,
+    /// Whether any features since TLS told of dialback errors.
+    errors: bool,
+    /// TLS was asked for without being offered.
+    uncalled: bool,
+    sasl: Option<sasl::Client>,
+    /// Why EXTERNAL failed.
+    failed: Option<sasl::Condition>,
+}
+
+struct Accepting {
+    ids: Ids,
+    sasl: Option<sasl::Server>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The peer's header is to come.
+    Header,
+    /// Initiating: its features.
+    Features,
+    /// Initiating: its answer to `<starttls/>`.
+    TlsAsked,
+    /// Accepting: nothing but `<starttls/>`.
+    TlsOffered,
+    /// TLS is being negotiated; no bytes of ours pass.
+    Handshake,
+    /// Whether the certificate proves the peer's domain.
+    Judging,
+    /// Initiating: its answer to `<auth/>`.
+    Sasl,
+    /// Pairs may be proven, stanzas of proven ones carried.
+    Open,
+}
+
+impl ServerStream {
+    /// The end that has opened the connection: its header is ready to be sent. `secured`: TLS is there from the first byte
+    /// (XEP-0368).
+    #[must_use]
+    pub fn initiating(config: Arc<ServerConfig>, dial: &Dial, secured: Option<Secured>, now: Now) -> Self {
+        let role = Role::Initiating(Box::new(Initiating {
+            to_verify: dial.to_verify,
+            version: Version::Old,
+            declares_dialback: false,
+            features: None,
+            errors: false,
+            uncalled: false,
+            sasl: None,
+            failed: None,
+        }));
+        let mut stream = Self::new(config, role, now);
+        stream.local = Some(dial.pair.local.clone());
+        stream.remote = Some(dial.pair.remote.clone());
+        stream.write_first_header();
+        if let Some(secured) = secured {
+            stream.tls = Some(secured);
+            stream.ask_about_peer();
+        }
+        stream
+    }
+
+    /// The other end: it waits for a header. `ids` gives the stream its ids.
+    #[must_use]
+    pub fn accepting(config: Arc<ServerConfig>, ids: Ids, secured: Option<Secured>, now: Now) -> Self {
+        let mut stream = Self::new(config, Role::Accepting(Box::new(Accepting { ids, sasl: None })), now);
+        stream.tls = secured;
+        stream
+    }
+
+    fn new(config: Arc<ServerConfig>, role: Role, now: Now) -> Self {
+        let mut stream = config.stream.clone();
+        stream.limits = Limits { stanza: config::UNPROVEN, skip: 0, ..stream.limits };
+        Self {
+            core: Core::new(stream, ns::SERVER, now),
+            config,
+            role,
+            step: Step::Header,
+            local: None,
+            remote: None,
+            id: String::new(),
+            tls: None,
+            judgement: None,
+            questions: VecDeque::new(),
+            authenticated: None,
+            bidi: false,
+            pairs: Pairs::default(),
+            dialback: Dialback::default(),
+            events: VecDeque::new(),
+            busy: now.mono,
+            said: now.mono,
+            in_doubt: false,
+        }
+    }
+
+    /// Takes bytes of the connection in, decrypted if there is TLS.
+    pub fn receive(&mut self, bytes: &[u8], now: Now) {
+        if self.is_closed() || bytes.is_empty() {
+            return;
+        }
+        if self.step == Step::Handshake {
+            return self.on_injection();
+        }
+        self.core.push(bytes, now);
+        while !self.is_closed() && self.step != Step::Handshake {
+            match self.core.next_piece() {
+                Ok(Some(piece)) => self.on_piece(piece, now),
+                Ok(None) => return,
+                Err(error) => return self.fail(error),
+            }
+        }
+    }
+
+    /// The TLS handshake that [`ServerEvent::StartTls`] called for is done. All that was learnt before it is forgotten
+    /// (RFC 6120 section 5.4.3.3).
+    pub fn secured(&mut self, secured: Secured, now: Now) {
+        if self.is_closed() || self.step != Step::Handshake {
+            return;
+        }
+        self.core.restart();
+        self.core.since = now.mono;
+        self.step = Step::Header;
+        self.tls = Some(secured);
+        self.id.clear();
+        self.bidi = false;
+        self.dialback = Dialback::default();
+        match &mut self.role {
+            Role::Initiating(side) => {
+                (side.features, side.errors, side.version) = (None, false, Version::Old);
+                side.declares_dialback = false;
+                self.write_first_header();
+                self.ask_about_peer();
+            }
+            Role::Accepting(side) => {
+                side.sasl = None;
+                (self.local, self.remote) = (None, None);
+            }
+        }
+    }
+
+    /// Answers the [`ServerEvent::Judge`] that came last.
+    pub fn judged(&mut self, judgement: Judgement, now: Now) {
+        if !self.is_closed() {
+            self.on_judgement(judgement, now);
+        }
+    }
+
+    /// Does what the federation wants. A stanza is taken only for a pair that is proven out.
+    pub fn order(&mut self, command: Command, now: Now) -> Result<(), Box<Undone>> {
+        let done = match &command {
+            Command::Send(stanza) => self.send(stanza, now),
+            Command::Prove(pair) => self.on_prove(pair, now),
+            Command::Verify(verification) => self.on_verify(verification, now),
+            Command::Answer(pair, verdict) => self.on_answer(pair, verdict, now),
+            Command::Close(error) => {
+                self.close(error.clone(), now);
+                Ok(())
+            }
+        };
+        done.map_err(|why| Box::new(Undone { why, command }))
+    }
+
+    /// Moves what is to be sent to the end of `into`; whether that was anything.
+    pub fn poll_output(&mut self, into: &mut Vec<u8>) -> bool {
+        self.core.poll_output(into)
+    }
+
+    /// Bytes that wait for [`Self::poll_output`].
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.core.output.len()
+    }
+
+    /// What happened next.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether the stream is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.life == Life::Closed
+    }
+
+    /// Ends the stream: with an error at once, else when the peer has ended its side too (RFC 6120 section 4.4). What
+    /// arrives until then still comes as events.
+    pub fn close(&mut self, error: Option<StreamError>, now: Now) {
+        match (self.core.life, error) {
+            (Life::Closed, _) | (Life::Closing, None) => {}
+            (_, Some(error)) => self.fail(error),
+            (Life::Open, None) if self.core.is_unopened() || self.step == Step::Handshake => {
+                self.core.drop_dead();
+                self.finish(Cause::Closed);
+            }
+            (Life::Open, None) => self.core.close(now),
+        }
+    }
+
+    /// The connection has ended, by the peer or by a failure.
+    pub fn disconnected(&mut self) {
+        if !self.is_closed() {
+            let cause = self.core.cause_of_disconnection();
+            self.finish(cause);
+        }
+    }
+
+    /// Our domain and the peer's, as far as they are known.
+    #[must_use]
+    pub fn domains(&self) -> (Option<&str>, Option<&str>) {
+        (self.local.as_deref(), self.remote.as_deref())
+    }
+
+    /// The id of the stream; empty until the accepting end has given it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The TLS under it.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Secured> {
+        self.tls.as_ref()
+    }
+
+    /// Whether stanzas go both ways (XEP-0288).
+    #[must_use]
+    pub fn is_bidi(&self) -> bool {
+        self.bidi
+    }
+
+    /// How many pairs of domains it has proven.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    fn on_piece(&mut self, piece: Piece, now: Now) {
+        let closing = self.core.life == Life::Closing;
+        match piece {
+            Piece::Close if closing => {
+                self.in_doubt = false;
+                self.finish(Cause::Closed);
+            }
+            Piece::Close => self.end(Cause::PeerClosed),
+            // We closed before the peer's header came: nothing more is expected of it.
+            Piece::Open(_) if closing => {}
+            Piece::Open(header) => match self.role {
+                Role::Initiating(_) => self.on_response_header(&header, now),
+                Role::Accepting(_) => self.on_initial_header(&header, now),
+            },
+            Piece::Child(element) => self.on_child(element, closing, now),
+            Piece::Refused { head, limit } => self.on_refused(head.as_ref(), limit),
+        }
+    }
+
+    fn on_child(&mut self, element: Element, closing: bool, now: Now) {
+        let initiating = matches!(self.role, Role::Initiating(_));
+        match (element.ns(), element.name()) {
+            (ns::CLIENT, _) => self.on_stanza(element, now),
+            (ns::STREAM, "error") => self.end(Cause::PeerError(StreamError::from_element(&element))),
+            _ if closing => {}
+            (ns::DIALBACK, _) => self.on_dialback(&element, now),
+            (ns::STREAM, "features") if initiating => self.on_features(&element, now),
+            (ns::TLS, _) if initiating => self.on_tls_answer(&element),
+            (ns::TLS, "starttls") => self.on_starttls(),
+            (ns::SASL, _) if initiating => self.on_sasl_answer(&element, now),
+            (ns::SASL, _) => self.on_sasl(&element, now),
+            (ns::BIDI, "bidi") if !initiating => self.on_bidi(),
+            (ns::STREAM, _) => self.fail(StreamErrorKind::BadFormat.into()),
+            _ => self.fail(StreamErrorKind::UnsupportedStanzaType.into()),
+        }
+    }
+
+    /// A pair is proven; says so if that is news.
+    fn prove(&mut self, pair: &Pair, way: Way, by: Association, now: Now) {
+        if self.pairs.prove(pair, way, by) != Ok(true) {
+            return;
+        }
+        self.busy = now.mono;
+        if way == Way::In {
+            let size = self.partner(&pair.remote).limits.stanza_size;
+            let mut limits = Limits { skip: self.config.stream.limits.skip, ..self.core.config.limits };
+            if size > limits.stanza || self.pairs.len() == 1 {
+                limits = limits.with_stanza(size);
+            }
+            self.core.limit(limits);
+        }
+        self.report(Report::Proven(pair.clone(), way, by));
+    }
+
+    fn partner(&self, domain: &str) -> &Partner {
+        self.config.partners.of(domain)
+    }
+
+    fn report(&mut self, report: Report) {
+        self.events.push_back(ServerEvent::Report(report));
+    }
+
+    /// We do not trust the peer: `why` is for people.
+    fn distrust(&mut self, why: String) {
+        let error = StreamError::new(StreamErrorKind::PolicyViolation, &why);
+        self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
+        self.fail(error);
+    }
+
+    /// Something came in clear where TLS was to begin: nobody knows from whom (RFC 6120 section 5.3.3). Nothing is said,
+    /// since it could be taken for TLS.
+    fn on_injection(&mut self) {
+        self.core.drop_dead();
+        let what = "bytes in clear where TLS was to begin";
+        self.finish(Cause::OurError(StreamError::new(StreamErrorKind::PolicyViolation, what)));
+    }
+
+    fn fail(&mut self, error: StreamError) {
+        if self.core.is_unopened() {
+            self.write_header_of_refusal();
+        }
+        if self.step == Step::Handshake {
+            self.core.drop_dead();
+        } else {
+            self.core.fail(&error);
+        }
+        self.finish(Cause::OurError(error));
+    }
+
+    fn end(&mut self, cause: Cause) {
+        self.core.end();
+        self.finish(cause);
+    }
+
+    fn finish(&mut self, cause: Cause) {
+        self.core.drop_dead();
+        if let Some(why) = self.tls_was_refused(&cause) {
+            self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
+        }
+        let in_doubt = self.in_doubt;
+        self.report(Report::Closed { cause, unsent: Vec::new(), in_doubt });
+    }
+}
+
+impl std::fmt::Debug for ServerStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerStream")
+            .field("local", &self.local)
+            .field("remote", &self.remote)
+            .field("step", &self.step)
+            .field("life", &self.core.life)
+            .field("pairs", &self.pairs.len())
+            .field("queued", &self.core.output.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nothing was done: too early, or too late.
+const NOT_READY: Result<(), NotSent> = Err(NotSent::NotReady);

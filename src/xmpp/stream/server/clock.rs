@@ -1,0 +1,100 @@
+//! Deadlines, signs of life, idleness.
+
+use std::time::Duration;
+
+use super::config::WHITE_SPACE_EVERY;
+use super::{Role, ServerStream, Step};
+use crate::time::Now;
+use crate::xml::ns;
+use crate::xmpp::federation::Way;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Iq, Stanza};
+use crate::xmpp::stream::core::Life;
+use crate::xmpp::stream::{Cause, StreamError, StreamErrorKind};
+
+/// What is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// The negotiation takes too long, or nothing is proven.
+    Negotiation,
+    /// The peer does not close.
+    Close,
+    /// Nothing was heard; the peer is asked.
+    Ping,
+    /// It did not answer.
+    Death,
+    /// A stream on which nobody can be asked: white space, which fails if the connection is gone.
+    WhiteSpace,
+    /// A stream of ours that nobody needs.
+    Idle,
+}
+
+impl ServerStream {
+    /// When [`Self::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.due().map(|(at, _)| at)
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let Some((_, due)) = self.due().filter(|(at, _)| *at <= now.mono) else { return };
+        let late = |what| StreamError::new(StreamErrorKind::ConnectionTimeout, what);
+        match due {
+            Due::Negotiation => self.fail(late("the negotiation took too long")),
+            Due::Death => self.fail(late("no answer to a ping")),
+            Due::Close => self.finish(Cause::Closed),
+            Due::Idle => self.core.close(now),
+            Due::Ping => self.send_ping(now),
+            Due::WhiteSpace => {
+                self.core.write(" ");
+                self.said = now.mono;
+            }
+        }
+    }
+
+    fn due(&self) -> Option<(Duration, Due)> {
+        let config = &self.core.config;
+        match self.core.life {
+            Life::Closed => None,
+            Life::Closing => Some((self.core.since + config.close_within, Due::Close)),
+            Life::Open if !self.is_settled() => Some((self.core.since + config.negotiate_within, Due::Negotiation)),
+            Life::Open => {
+                let silence = match (self.may_ping(), self.core.pinged) {
+                    (true, Some(_)) => (self.core.silence_ends(), Due::Death),
+                    (true, None) => (self.core.silence_ends(), Due::Ping),
+                    (false, _) => (self.said + config.ping_every.max(WHITE_SPACE_EVERY), Due::WhiteSpace),
+                };
+                let ours = matches!(self.role, Role::Initiating(_));
+                let idle = self.config.idle_after.filter(|_| ours).map(|after| (self.busy + after, Due::Idle));
+                idle.filter(|idle| idle.0 < silence.0).or(Some(silence))
+            }
+        }
+    }
+
+    /// Whether no deadline of the negotiation holds: on an initiating stream once it is open, on an accepting one while it
+    /// carries something, or we owe the peer an answer.
+    fn is_settled(&self) -> bool {
+        self.step == Step::Open
+            && match self.role {
+                Role::Initiating(_) => true,
+                Role::Accepting(_) => self.pairs.len() > 0 || self.dialback.owes_answers(),
+            }
+    }
+
+    /// On a stream that goes one way the answer would have to come by another, and say nothing about this one.
+    fn may_ping(&self) -> bool {
+        self.bidi && self.pairs.any(Way::Out).is_some()
+    }
+
+    fn send_ping(&mut self, now: Now) {
+        let address = |domain: &str| Jid::parse(domain).ok();
+        let pair = self.pairs.any(Way::Out).and_then(|pair| address(&pair.local).zip(address(&pair.remote)));
+        let Some((from, to)) = pair else { return };
+        self.core.pings += 1;
+        let ping = Stanza::Iq(Iq::ping(from, to, format!("alive-{}", self.core.pings)));
+        ping.write(ns::SERVER, &mut self.core.output);
+        self.core.pinged = Some(now.mono);
+        self.said = now.mono;
+    }
+}
