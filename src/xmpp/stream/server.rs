@@ -14,9 +14,8 @@
 //!
 //! Bytes, commands, judgements and time go in; bytes and [`ServerEvent`]s come out. On an initiating stream,
 //! [`Report::Proven`] of a pair that the certificate proved comes before [`Report::Open`]; if after Open the pair is not
-//! proven, [`Command::Prove`] tries dialback. A stream that ends because *we* do not trust the peer reports
-//! [`Report::Unreachable`] and then, as every stream at last, [`Report::Closed`]. [`Report::Accepted`] is its owner's to
-//! say.
+//! proven, [`Command::Prove`] tries dialback. The last report is [`Report::Unreachable`] if *we* do not trust the peer, else
+//! [`Report::Closed`].
 //!
 //! | file | what |
 //! |---|---|
@@ -59,6 +58,7 @@ use crate::xml::splitter::Piece;
 use crate::xml::{Element, Limits, ns};
 use crate::xmpp::federation::{Association, Command, Dial, Judgement, Pair, Partner, Report, Unreachable, Way};
 use crate::xmpp::sasl;
+use crate::xmpp::stanza::Stanza;
 use dialback::Dialback;
 use features::Features;
 use header::Version;
@@ -97,6 +97,8 @@ pub struct ServerStream {
     said: Duration,
     /// Whether stanzas went of which the peer has not said that it took them.
     in_doubt: bool,
+    /// Stanzas that came when the stream was about to end.
+    unsent: Vec<Stanza>,
 }
 
 enum Role {
@@ -203,6 +205,7 @@ impl ServerStream {
             busy: now.mono,
             said: now.mono,
             in_doubt: false,
+            unsent: Vec::new(),
         }
     }
 
@@ -258,13 +261,26 @@ impl ServerStream {
         }
     }
 
-    /// Does what the federation wants. A stanza is taken only for a pair that is proven out.
+    /// Does what the federation wants. A stanza is taken only for a pair that is proven out; one that is not taken comes
+    /// back in a report. Only when the stream is over nothing is taken and all is given back.
     pub fn order(&mut self, command: Command, now: Now) -> Result<(), Box<Undone>> {
+        if self.is_closed() {
+            return Err(Box::new(Undone { why: NotSent::NotReady, command }));
+        }
         let done = match &command {
-            Command::Send(stanza) => self.send(stanza, now),
+            Command::Send(stanza) => {
+                return match (self.send(stanza, now), command) {
+                    (Err(_), Command::Send(stanza)) => {
+                        self.give_back(stanza);
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                };
+            }
             Command::Prove(pair) => self.on_prove(pair, now),
             Command::Verify(verification) => self.on_verify(verification, now),
             Command::Answer(pair, verdict) => self.on_answer(pair, verdict, now),
+            Command::Continue(_) => NOT_READY,
             Command::Close(error) => {
                 self.close(error.clone(), now);
                 Ok(())
@@ -401,6 +417,13 @@ impl ServerStream {
         self.report(Report::Proven(pair.clone(), way, by));
     }
 
+    fn give_back(&mut self, stanza: Stanza) {
+        match self.core.life {
+            Life::Open => self.report(Report::Unsent(stanza)),
+            Life::Closing | Life::Closed => self.unsent.push(stanza),
+        }
+    }
+
     fn partner(&self, domain: &str) -> &Partner {
         self.config.partners.of(domain)
     }
@@ -411,9 +434,8 @@ impl ServerStream {
 
     /// We do not trust the peer: `why` is for people.
     fn distrust(&mut self, why: String) {
-        let error = StreamError::new(StreamErrorKind::PolicyViolation, &why);
+        self.core.fail(&StreamError::new(StreamErrorKind::PolicyViolation, &why));
         self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
-        self.fail(error);
     }
 
     /// Something came in clear where TLS was to begin: nobody knows from whom (RFC 6120 section 5.3.3). Nothing is said,
@@ -444,10 +466,18 @@ impl ServerStream {
     fn finish(&mut self, cause: Cause) {
         self.core.drop_dead();
         if let Some(why) = self.tls_was_refused(&cause) {
-            self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
+            return self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
         }
-        let in_doubt = self.in_doubt;
-        self.report(Report::Closed { cause, unsent: Vec::new(), in_doubt });
+        let (unsent, in_doubt) = (std::mem::take(&mut self.unsent), self.in_doubt);
+        self.report(Report::Closed { cause: self.believable(cause), unsent, session: None, in_doubt });
+    }
+
+    /// RFC 6120 section 4.9.3.19: who sends us elsewhere is obeyed only under TLS. Without, anybody on the way can be it.
+    fn believable(&self, cause: Cause) -> Cause {
+        match cause {
+            Cause::PeerError(error) if self.tls.is_none() => Cause::PeerError(StreamError { host: None, ..error }),
+            other => other,
+        }
     }
 }
 

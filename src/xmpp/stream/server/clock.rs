@@ -6,7 +6,7 @@ use super::config::WHITE_SPACE_EVERY;
 use super::{Role, ServerStream, Step};
 use crate::time::Now;
 use crate::xml::ns;
-use crate::xmpp::federation::Way;
+use crate::xmpp::federation::{Report, Way};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Iq, Stanza};
 use crate::xmpp::stream::core::Life;
@@ -25,7 +25,7 @@ enum Due {
     Death,
     /// A stream on which nobody can be asked: white space, which fails if the connection is gone.
     WhiteSpace,
-    /// A stream of ours that nobody needs.
+    /// Nothing was carried for long.
     Idle,
 }
 
@@ -44,7 +44,10 @@ impl ServerStream {
             Due::Negotiation => self.fail(late("the negotiation took too long")),
             Due::Death => self.fail(late("no answer to a ping")),
             Due::Close => self.finish(Cause::Closed),
-            Due::Idle => self.core.close(now),
+            Due::Idle => {
+                self.busy = now.mono;
+                self.report(Report::Idle);
+            }
             Due::Ping => self.send_ping(now),
             Due::WhiteSpace => {
                 self.core.write(" ");
@@ -65,8 +68,7 @@ impl ServerStream {
                     (true, None) => (self.core.silence_ends(), Due::Ping),
                     (false, _) => (self.said + config.ping_every.max(WHITE_SPACE_EVERY), Due::WhiteSpace),
                 };
-                let ours = matches!(self.role, Role::Initiating(_));
-                let idle = self.config.idle_after.filter(|_| ours).map(|after| (self.busy + after, Due::Idle));
+                let idle = self.config.idle_after.map(|after| (self.busy + after, Due::Idle));
                 idle.filter(|idle| idle.0 < silence.0).or(Some(silence))
             }
         }

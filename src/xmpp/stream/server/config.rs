@@ -23,7 +23,8 @@ pub struct ServerConfig {
     pub tls: bool,
     /// Whether one connection may carry stanzas both ways (XEP-0288).
     pub bidi: bool,
-    /// How long a stream that we opened may be without stanzas before we close it; `None`: for ever.
+    /// How long a stream may be without stanzas before [`Report::Idle`](crate::xmpp::federation::Report::Idle) tells of it;
+    /// `None`: for ever.
     pub idle_after: Option<Duration>,
 }
 

@@ -14,8 +14,8 @@ pub enum ServerEvent {
     /// Whether the certificate of the peer proves this domain; [`judged`](super::ServerStream::judged) answers. The next
     /// such question comes only after that.
     Judge(String),
-    /// For the federation. [`Report::Closed`] is the last of them: what `poll_output` still gives is to be sent, then
-    /// the connection is to be closed.
+    /// For the federation. [`Report::Closed`] or [`Report::Unreachable`] is the last of them: what `poll_output` still
+    /// gives is to be sent, then the connection is to be closed.
     Report(Report),
     /// A stanza of a pair that this stream has proven.
     Stanza(Stanza),
