@@ -124,20 +124,19 @@ impl Sessions {
     }
 
     fn keep(&mut self, session: Box<Session>, now: Now) -> Vec<Session> {
-        let mut given_up = Vec::new();
         let key = match session.id() {
             Some(id) if session.is_theirs() => Key::Theirs(id.to_owned()),
             Some(_) => Key::Ours(session.pair().clone()),
             None => return vec![*session],
         };
+        if session.bytes() > self.limits.bytes {
+            return vec![*session];
+        }
+        let mut given_up = Vec::new();
         given_up.extend(self.take(&key).map(|old| *old));
         while self.kept.len() >= self.limits.sessions || self.bytes + session.bytes() > self.limits.bytes {
             let Some(first) = self.order.values().next().cloned() else { break };
             given_up.extend(self.take(&first).map(|old| *old));
-        }
-        if session.bytes() > self.limits.bytes {
-            given_up.push(*session);
-            return given_up;
         }
         self.count += 1;
         self.bytes += session.bytes();
@@ -193,5 +192,115 @@ impl Sessions {
 impl Default for Sessions {
     fn default() -> Self {
         Self::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::xmpp::jid::Jid;
+    use crate::xmpp::stanza::{Message, MessageKind, Stanza};
+
+    fn at(seconds: u64) -> Now {
+        Now::at(Duration::from_secs(seconds))
+    }
+
+    fn pair(remote: &str) -> Pair {
+        Pair::new("here.example", remote)
+    }
+
+    /// With one stanza of so many bytes.
+    fn session(remote: &str, theirs: bool, id: &str, bytes: usize) -> Box<Session> {
+        let mut session = Session::new(pair(remote), theirs);
+        session.id = Some(id.to_owned());
+        session.within = Duration::from_secs(60);
+        let (from, to) = (Jid::parse("here.example").unwrap(), Jid::parse(remote).unwrap());
+        session.push(Stanza::Message(Message::new(from, to, MessageKind::Chat)), bytes, at(0).wall, true);
+        Box::new(session)
+    }
+
+    fn ids(sessions: &[Session]) -> Vec<&str> {
+        sessions.iter().filter_map(Session::id).collect()
+    }
+
+    #[test]
+    fn a_session_of_ours_is_found_by_its_pair_and_once() {
+        let mut sessions = Sessions::default();
+        let session = session("a.example", false, "1", 10);
+        assert_eq!(sessions.closed(1, Some(session.clone()), at(0)), Closed::default());
+        assert_eq!(sessions.find(2, &pair("b.example"), None), Found::Nothing);
+        assert_eq!(sessions.find(2, &pair("a.example"), None), Found::Session(session));
+        assert_eq!(sessions.find(3, &pair("a.example"), None), Found::Nothing);
+        assert_eq!((sessions.is_empty(), sessions.bytes, sessions.next_timeout()), (true, 0, None));
+    }
+
+    #[test]
+    fn a_session_of_theirs_is_found_by_its_id_and_only_by_its_own_pair() {
+        let mut sessions = Sessions::default();
+        let session = session("a.example", true, "secret", 10);
+        sessions.closed(1, Some(session.clone()), at(0));
+        assert_eq!(sessions.find(2, &pair("a.example"), None), Found::Nothing);
+        assert_eq!(sessions.find(2, &pair("thief.example"), Some("secret")), Found::Nothing);
+        assert_eq!(sessions.find(2, &pair("a.example"), Some("guess")), Found::Nothing);
+        assert_eq!(sessions.find(2, &pair("a.example"), Some("secret")), Found::Session(session));
+    }
+
+    #[test]
+    fn a_stream_that_still_has_the_session_gives_it_up_first() {
+        let mut sessions = Sessions::default();
+        sessions.resumable(1, pair("a.example"), "secret".to_owned());
+        assert_eq!(sessions.find(2, &pair("thief.example"), Some("secret")), Found::Nothing);
+        assert_eq!(sessions.find(2, &pair("a.example"), Some("secret")), Found::Held(1));
+        // One at a time.
+        assert_eq!(sessions.find(3, &pair("a.example"), Some("secret")), Found::Nothing);
+        let session = session("a.example", true, "secret", 10);
+        let closed = sessions.closed(1, Some(session.clone()), at(0));
+        assert_eq!(closed, Closed { waiting: Some((2, Some(session))), given_up: vec![] });
+        assert!(sessions.live.is_empty() && sessions.ids.is_empty() && sessions.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_session_is_kept_when_who_waited_for_it_is_gone() {
+        let mut sessions = Sessions::default();
+        sessions.resumable(1, pair("a.example"), "secret".to_owned());
+        assert_eq!(sessions.find(2, &pair("a.example"), Some("secret")), Found::Held(1));
+        assert_eq!(sessions.closed(2, None, at(0)), Closed::default());
+        assert_eq!(sessions.closed(1, Some(session("a.example", true, "secret", 10)), at(0)), Closed::default());
+        assert_eq!(sessions.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_resumed_in_time_is_unsent() {
+        let mut sessions = Sessions::default();
+        sessions.closed(1, Some(session("a.example", false, "1", 10)), at(0));
+        sessions.closed(2, Some(session("b.example", false, "2", 10)), at(10));
+        assert_eq!((sessions.next_timeout(), sessions.take_expired(at(59))), (Some(at(60).mono), None));
+        let expired = sessions.take_expired(at(60)).unwrap();
+        assert_eq!(expired.id(), Some("1"));
+        assert_eq!(expired.into_unacknowledged().len(), 1);
+        assert_eq!(ids(&sessions.take_all()), ["2"]);
+        assert_eq!((sessions.take_expired(at(99)), sessions.bytes), (None, 0));
+    }
+
+    #[test]
+    fn the_oldest_give_way_when_there_are_too_many_or_too_large_ones() {
+        let mut sessions = Sessions::new(Limits { sessions: 2, bytes: 100 });
+        sessions.closed(1, Some(session("a.example", false, "1", 30)), at(0));
+        sessions.closed(2, Some(session("b.example", false, "2", 30)), at(0));
+        let closed = sessions.closed(3, Some(session("c.example", false, "3", 30)), at(0));
+        assert_eq!(ids(&closed.given_up), ["1"]);
+        let closed = sessions.closed(4, Some(session("d.example", true, "4", 80)), at(0));
+        assert_eq!(ids(&closed.given_up), ["2", "3"]);
+        let closed = sessions.closed(5, Some(session("e.example", true, "5", 101)), at(0));
+        assert_eq!((ids(&closed.given_up), sessions.len()), (vec!["5"], 1));
+    }
+
+    #[test]
+    fn a_second_session_of_a_pair_takes_the_place_of_the_first() {
+        let mut sessions = Sessions::default();
+        sessions.closed(1, Some(session("a.example", false, "1", 30)), at(0));
+        let closed = sessions.closed(2, Some(session("a.example", false, "2", 30)), at(1));
+        assert_eq!((ids(&closed.given_up), sessions.len(), sessions.bytes), (vec!["1"], 1, 30));
     }
 }
