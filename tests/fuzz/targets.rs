@@ -3,6 +3,8 @@
 
 #[path = "answers.rs"]
 mod answers;
+#[path = "manage.rs"]
+mod manage;
 #[path = "transaction.rs"]
 mod transaction;
 
@@ -29,6 +31,7 @@ use stox::xmpp::stanza::Stanza;
 use stox::xmpp::stream::{ComponentConfig, Stream, StreamConfig};
 
 pub(crate) use answers::{auth, locate};
+pub(crate) use manage::manage;
 pub(crate) use transaction::transaction;
 
 /// Splitter, reader, writer, stanzas, and a stream that hears it all.

@@ -124,6 +124,15 @@ fn places_are_found_or_not_whatever_dns_says() {
 }
 
 #[test]
+fn stanzas_are_acknowledged_or_given_back_whatever_breaks() {
+    // Negotiated, three stanzas, cut, resumed; forgotten by the other end; a lie.
+    let resumed = [2, 9, 1, 255, 2, 255, 0, 3, 0, 3, 0, 3, 3, 255, 4, 0, 0, 1, 5, 0, 3, 255, 2, 255, 3, 255];
+    let forgotten = [3, 255, 2, 255, 0, 3, 0, 90, 7, 255, 4, 0, 6, 1, 5, 0, 0, 1, 3, 255, 2, 255, 3, 255];
+    let lied = [3, 255, 2, 255, 0, 3, 1, 90, 8, 2, 8, 3, 4, 0, 5, 0, 3, 255, 2, 255, 8, 99, 9, 0];
+    run([&resumed[..], &forgotten, &lied].map(<[u8]>::to_vec).to_vec(), targets::manage);
+}
+
+#[test]
 fn bodies_hold_for_any_bytes() {
     let cpim = "From: \"A \\\"B\\\"\" <im:a@b.example>\r\nTo: <im:c@d.example>\r\nNS: X <urn:x>\r\nX.H: v\r\nSubject:;lang=de Hallo\r\n\r\n\
         Content-type: text/plain; charset=utf-8\r\n\r\nHi";

@@ -156,6 +156,12 @@ impl Manager {
         self.session.len() < self.config.max_stanzas && self.session.bytes() < self.config.max_bytes
     }
 
+    /// Stanzas that are kept.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        self.session.len()
+    }
+
     /// Whether the peer acknowledges what it takes, as far as is known.
     #[must_use]
     pub fn acknowledges(&self) -> bool {
