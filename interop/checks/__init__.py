@@ -41,4 +41,4 @@ def has(whole, part, what):
 
 
 # In the order in which they run: a fault of the peers shows first, what takes long comes last.
-from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, federation, running, restart, volume  # noqa: E402,F401
+from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, federation, partners, hostile, streams, twins, running, restart, volume  # noqa: E402,F401

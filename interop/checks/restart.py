@@ -3,103 +3,24 @@
 A message that Prosody lost before stox had it is not stox's; Prosody's own log says which those are.
 """
 
-import asyncio
-import re
-import secrets
-
-from ledger import Ledger
+from flow import Flow, again
 
 from . import check, equal
 
-#: Messages, and the pause between two: eight seconds of talk, with the restart after the second.
-MESSAGES, PAUSE, AFTER = 400, 0.02, 2.0
-#: What may be on its way through the restarted server at one moment, at 50 messages a second.
-IN_FLIGHT = 5
-NUMBER = re.compile(r"flow (\d+)")
 
-
-def numbers(mailbox):
-    """The numbers of the messages that arrived, and empties the mailbox."""
-    found = [int(match[1]) for item in mailbox.kept
-             if (match := NUMBER.fullmatch(item.body if hasattr(item, "type") else item.text))]
-    mailbox.clear()
-    return found
-
-
-async def talk_to_phone(w, ledger, talk):
-    """Juliet writes whenever she is online; what she cannot write is not sent."""
-    for n in range(MESSAGES):
-        await w.juliet.ready()
-        w.juliet.write("benvolio@sip.example", f"flow {n}", id=f"{talk}-{n}")
-        ledger.sent.add(n)
-        await asyncio.sleep(PAUSE)
-
-
-async def talk_to_chat(w, ledger):
-    """Benvolio writes without waiting for answers; each answer is noted when it comes."""
-    accepted = set()
-
-    async def one(n):
-        answer = await w.benvolio.message("juliet@xmpp.example", f"flow {n}", within=40)
-        accepted.add(n) if answer.status < 300 else ledger.refuse(n, answer.answer)
-
-    async with asyncio.TaskGroup() as group:
-        for n in range(MESSAGES):
-            ledger.sent.add(n)
-            group.create_task(one(n))
-            await asyncio.sleep(PAUSE)
-    return accepted
-
-
-async def settled(ledger, update, within):
-    """Waits until every message has an outcome, or time is up, and a moment more for what should not come."""
-    deadline = asyncio.get_running_loop().time() + within
-    while update() or (ledger.open and asyncio.get_running_loop().time() < deadline):
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(1.5)
-    update()
-
-
-async def again(program):
-    await asyncio.sleep(AFTER)
-    await program.stop()
-    await asyncio.sleep(0.5)
-    await program.start()
+def flow(w):
+    return Flow(w.juliet, w.benvolio, "benvolio@sip.example",
+                lambda text: w.benvolio.message("juliet@xmpp.example", text, within=40))
 
 
 async def to_phone(w, program, within):
-    ledger, talk = Ledger(unsure_at_most=IN_FLIGHT), secrets.token_hex(4)
     await w.benvolio.register()
-
-    def update():
-        new = numbers(w.benvolio.mail)
-        ledger.delivered.update(new)
-        for error in w.juliet.errors.kept:
-            ledger.refuse(int(error.id.removeprefix(f"{talk}-")), error.error)
-        new += w.juliet.errors.kept
-        w.juliet.errors.clear()
-        return bool(new)
-
-    await asyncio.gather(talk_to_phone(w, ledger, talk), again(program))
-    await settled(ledger, update, within)
-    if program is w.prosody:
-        taken = {int(n) for line in w.prosody.witnessed("prosody>stox") for n in re.findall(rf"id='{talk}-(\d+)'", line)}
-        ledger.stopped_before = ledger.open - taken
-    return f"phone and juliet: {ledger.close()}"
+    taken = (lambda: "\n".join(w.prosody.witnessed("prosody>stox"))) if program is w.prosody else None
+    return f"phone and juliet: {await flow(w).to_phone(again(program), within, taken)}"
 
 
 async def to_chat(w, program, within):
-    ledger = Ledger(unsure_at_most=IN_FLIGHT)
-
-    def update():
-        new = numbers(w.juliet.mail)
-        ledger.delivered.update(new)
-        return bool(new)
-
-    accepted, _ = await asyncio.gather(talk_to_chat(w, ledger), again(program))
-    await settled(ledger, update, within)
-    lost = accepted - set(ledger.delivered)
-    return f"juliet and the phone: {ledger.close()}" + (f", {len(lost)} accepted but not delivered" if lost else "")
+    return f"juliet and the phone: {await flow(w).to_chat(again(program), within)}"
 
 
 @check("restart-prosody-x2s", 90)

@@ -90,6 +90,10 @@ class Ejabberd(Program):
         opened_by = "ejabberd" if proofs and proofs[0][0] == "outbound" else "stox"
         return Carried(stream, opened_by, [proof[1] for proof in proofs], "TLS" if tls == "tls" else "plain")
 
+    def wrote(self):
+        """As `Prosody.wrote`. To clients, too, whom it has nothing to say under these ids but errors."""
+        return re.findall(r"Send XML on stream = <<\"(<message[^\n>]*>)", self.told())
+
     def pairs(self, stream):
         return sorted(set(re.findall(rf"{re.escape(stream)}\) Accepted inbound s2s \w+ authentication (\S+) -> (\S+)", self.told())))
 

@@ -82,6 +82,10 @@ class Prosody(Program):
             return Carried(stream, opened_by, [])
         return Carried(stream, opened_by, [proof[5] for proof in mine], mine[-1][6], mine[-1][7] == "bidi")
 
+    def wrote(self):
+        """The opening tags of the messages that it wrote to streams."""
+        return re.findall(r"stream \S+ \w+ sent (<.*)", self.said())
+
     def pairs(self, stream):
         """The pairs that were proven to it on this stream."""
         return sorted({(proof[2], proof[4]) for proof in self.proofs() if proof[0] == stream})
