@@ -105,6 +105,10 @@ fn sip_home(
     server: Option<&ReadServer<'_>>,
 ) {
     let name = &domain.mapping.xmpp;
+    if section.has("gruu") {
+        let todo = "move it to the [[domain]] with home = \"xmpp\" whose users' devices it is about, or remove it";
+        section.warn("gruu", "means nothing with home = \"sip\"", todo);
+    }
     if name == "*" {
         let todo = "write the domain of a component or of [xmpp.server]: only home = \"xmpp\" can have every domain";
         return section.error("xmpp", "\"*\" is not possible with home = \"sip\"", todo);
@@ -139,6 +143,10 @@ fn xmpp_home(
         "large",
         "forward",
         "pager_as_chat",
+        "call_id_as_thread",
+        "typing",
+        "xhtml_im",
+        "global_failures",
         "anonymous",
         "credentials",
         "register",

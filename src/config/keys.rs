@@ -159,19 +159,33 @@ pub(super) fn below(section: &str, key: &str) -> &'static str {
         .unwrap_or("")
 }
 
-/// The section that a misplaced key belongs to, as one writes it, if there is exactly one.
-pub(super) fn home_of(key: &str) -> Option<String> {
+/// Sections that there can be several of.
+const LISTS: [&str; 8] = [
+    "xmpp.component",
+    "xmpp.partner",
+    "sip.peer",
+    "sip.account",
+    "domain",
+    "domain.rule",
+    "domain.credentials",
+    "domain.user",
+];
+
+/// A section as one writes it.
+fn written(section: &str) -> String {
+    if LISTS.contains(&section) { format!("[[{section}]]") } else { format!("[{section}]") }
+}
+
+/// Where a key belongs that `section` does not know: in the section around it, or the only one that knows it.
+pub(super) fn home_of(key: &str, section: &str) -> Option<String> {
+    let around = section.rsplit_once('.').map(|(around, _)| around);
+    if let Some(around) = around.filter(|around| of(around).contains(&key)) {
+        return Some(format!("{}, above {}", written(around), written(section)));
+    }
     let mut homes = KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name);
     match (homes.next(), homes.next()) {
         (Some(""), None) => Some(format!("the top level, as [{key}]")),
-        (
-            Some(
-                name @ ("xmpp.component" | "xmpp.partner" | "sip.peer" | "sip.account" | "domain" | "domain.rule"
-                | "domain.credentials" | "domain.user"),
-            ),
-            None,
-        ) => Some(format!("[[{name}]]")),
-        (Some(name), None) => Some(format!("[{name}]")),
+        (Some(name), None) => Some(written(name)),
         _ => None,
     }
 }

@@ -92,7 +92,7 @@ impl<'d> Section<'d> {
             if known.contains(&name) {
                 continue;
             }
-            let todo = match (keys::closest(name, known), keys::home_of(name)) {
+            let todo = match (keys::closest(name, known), keys::home_of(name, self.name)) {
                 (Some(meant), _) => format!("did you mean \"{meant}\"?"),
                 (None, Some(section)) => format!("it belongs in {section}"),
                 (None, None) => format!("known here are {}", known.join(", ")),

@@ -113,6 +113,11 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
         "9: dns.attempts: 0 is out of range; write a whole number from 1 to 10",
     ),
     (
+        "[[domain]]\nhome = \"xmpp\"",
+        "[[domain.rule]]\nkind = \"prefix\"\nsip = \"\"\nxmpp = \"x\"\npeer = \"asterisk\"\n[[domain]]\nhome = \"xmpp\"",
+        "17: domain.rule.peer: is not a key of this section; it belongs in [[domain]], above [[domain.rule]]",
+    ),
+    (
         "[[domain]]\nhome = \"sip\"",
         "[[domain]]\nhome = \"pbx\"",
         "9: domain.home: \"pbx\" is not known; write \"sip\" or \"xmpp\"",
@@ -265,6 +270,18 @@ pub(super) const WARNINGS: &[(&str, &str, &str)] = &[
         "home = \"xmpp\"\nmax_message = 1200",
         "15: warning: domain.max_message: means nothing with home = \"xmpp\"; move it to the [[domain]] with home = \
          \"sip\" whose peer it is about, or remove it",
+    ),
+    (
+        "home = \"xmpp\"",
+        "home = \"xmpp\"\nglobal_failures = false",
+        "15: warning: domain.global_failures: means nothing with home = \"xmpp\"; move it to the [[domain]] with home = \
+         \"sip\" whose peer it is about, or remove it",
+    ),
+    (
+        "home = \"sip\"",
+        "home = \"sip\"\ngruu = false",
+        "10: warning: domain.gruu: means nothing with home = \"sip\"; move it to the [[domain]] with home = \"xmpp\" whose \
+         users' devices it is about, or remove it",
     ),
     (
         "\"tcp:127.0.0.1:5060\"]",
