@@ -155,8 +155,8 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
         for step in &explanation.steps {
             println!("  {}: {}", step.what, step.result);
         }
-        for step in explanation.domain.iter().flat_map(|domain| node::way(config, domain)) {
-            println!("  on the way (RFC 3263): {step}");
+        for step in node::way(config, &explanation) {
+            println!("  {step}");
         }
         let domain = config.domains.iter().find(|domain| Some(&domain.mapping.xmpp) == explanation.domain.as_ref());
         // Said once: it is about the domain, not about the address.

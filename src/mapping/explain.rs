@@ -17,6 +17,10 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// The XMPP name of the mapping that it belongs to, if there is one.
     pub domain: Option<String>,
+    /// The address as XMPP has it, if it has any there.
+    pub jid: Option<String>,
+    /// The address as SIP has it, if it has any there.
+    pub uri: Option<String>,
     /// What it is on the other side, or why it is nothing there.
     pub outcome: Result<String, String>,
 }
@@ -50,27 +54,25 @@ impl Mapping {
         let text = input.trim();
         let mut steps = Vec::new();
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-        let mut own = None;
-        let outcome = match scheme.as_deref() {
-            Some("sip" | "sips" | "im" | "pres" | "tel") => self.explain_uri(text, &mut steps),
-            Some("xmpp") => match super::failure::parse_xmpp_uri(text) {
-                Some(jid) => {
-                    own = Some(jid.domain().to_owned());
-                    self.explain_jid(&jid, &mut steps)
-                }
-                None => Err("not an xmpp: URI (RFC 5122)".to_owned()),
-            },
-            _ => match Jid::parse(text) {
-                Ok(jid) => {
-                    own = Some(jid.domain().to_owned());
-                    self.explain_jid(&jid, &mut steps)
-                }
-                Err(error) => Err(error.to_string()),
-            },
+        let (outcome, jid, uri) = match scheme.as_deref() {
+            Some("sip" | "sips" | "im" | "pres" | "tel") => {
+                let jid = self.explain_uri(text, &mut steps);
+                (jid.clone(), jid.ok(), Some(text.to_owned()))
+            }
+            xmpp => {
+                let jid = match xmpp {
+                    Some("xmpp") => {
+                        super::failure::parse_xmpp_uri(text).ok_or("not an xmpp: URI (RFC 5122)".to_owned())
+                    }
+                    _ => Jid::parse(text).map_err(|error| error.to_string()),
+                };
+                let uri = jid.as_ref().map_err(Clone::clone).and_then(|jid| self.explain_jid(jid, &mut steps));
+                (uri.clone(), jid.ok().map(|jid| jid.to_string()), uri.ok())
+            }
         };
-        let there = || Some(Jid::parse(outcome.as_ref().ok()?).ok()?.domain().to_owned());
-        let domain = own.or_else(there).and_then(|domain| Some(self.domain_of_xmpp(&domain)?.xmpp.clone()));
-        Explanation { input: input.to_owned(), steps, domain, outcome }
+        let known = jid.as_ref().and_then(|jid| Jid::parse(jid).ok());
+        let domain = known.and_then(|jid| Some(self.domain_of_xmpp(jid.domain())?.xmpp.clone()));
+        Explanation { input: input.to_owned(), steps, domain, jid, uri, outcome }
     }
 
     fn explain_uri(&self, text: &str, steps: &mut Vec<Step>) -> Result<String, String> {

@@ -14,6 +14,7 @@
 //! | `readiness` | whether messages can cross, for `/ready` and systemd |
 //! | `samples` | every counter and gauge, for `/metrics` |
 //! | `signals` | waiting for the order to stop |
+//! | `way` | how messages to an address would find their server, for `stox explain` |
 
 mod build;
 mod certificates;
@@ -22,8 +23,9 @@ mod readiness;
 mod samples;
 mod settings;
 mod signals;
+mod way;
 
-pub use settings::way;
+pub use way::way;
 
 use std::io;
 use std::sync::Arc;

@@ -123,17 +123,6 @@ impl Node {
     }
 }
 
-/// How a request for the domain that XMPP knows as `xmpp` would find its server: a sentence for each step; none for a
-/// domain that is not at home in SIP. Nothing is asked.
-#[must_use]
-pub fn way(config: &Config, xmpp: &str) -> Vec<String> {
-    let domain = config.domains.iter().find(|domain| domain.mapping.home == Home::Sip && domain.mapping.xmpp == xmpp);
-    let Some(hop) = domain.map(crate::config::Domain::target) else { return Vec::new() };
-    let mut steps = vec![format!("requests go to {hop}")];
-    steps.extend(locate::explain(&destination(&hop), transports(config)));
-    steps
-}
-
 /// The transports that requests of ours can go by.
 pub(super) fn transports(config: &Config) -> Transports {
     let udp = config.sip.listen.iter().any(|listen| listen.transport == Transport::Udp);

@@ -8,10 +8,13 @@
 //! [`search`] keeps nothing: it is run again from the start with every answer. A domain with SRV records is looked for
 //! nowhere else, even if none of them leads anywhere (RFC 6120 section 3.2.1, item 8).
 
+mod explain;
+
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Host, Unreachable};
 use crate::dns::{self, Answer, Dice, Query, Srv};
+pub use explain::explain;
 
 /// The port for streams between servers (RFC 6120 section 14.7).
 pub const PORT: u16 = 5269;

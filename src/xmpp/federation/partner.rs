@@ -88,6 +88,12 @@ impl Partners {
         self.named.get(domain).unwrap_or(&self.others)
     }
 
+    /// The domain of the entry that holds for `domain`: itself or `*`; `None`: there is no entry, and the default holds.
+    #[must_use]
+    pub fn entry<'d>(&self, domain: &'d str) -> Option<&'d str> {
+        if self.named.contains_key(domain) { Some(domain) } else { (self.others != Partner::default()).then_some("*") }
+    }
+
     /// What holds for those whose domain is not known yet.
     #[must_use]
     pub fn others(&self) -> &Partner {

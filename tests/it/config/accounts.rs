@@ -1,6 +1,6 @@
 //! Credentials, registrations and accounts.
 
-use super::{Folder, SMALL, lines, parse};
+use super::{Folder, SMALL, lines, parse, stox};
 use std::time::Duration;
 use stox::config::Config;
 use stox::sip::auth::{Account, Hash, Key};
@@ -177,4 +177,24 @@ fn the_examples_of_the_readme_about_accounts_are_right() {
     let domain = &config.domains[0];
     assert!(domain.register.is_some() && domain.users.len() == 1 && domain.credentials.len() == 1);
     assert_eq!(config.sip.accounts.len(), 1);
+}
+
+#[test]
+fn explain_tells_whose_account_an_address_is() {
+    let dir = Folder::new("explain-user");
+    let user = "transport=udp\"\n[[domain.user]]\njid = \"juliet@xmpp.example\"\naor = \"sip:101@pbx.example\"\n\
+                password = \"x\"";
+    let file = dir.write("stox.toml", &SMALL.replace("transport=udp\"", user), 0o600);
+    for address in ["juliet@xmpp.example/balcony", "sip:juliet@xmpp.example", "101@sip.example", "sip:101@pbx.example"]
+    {
+        let (_, out, _) = stox(&["explain", "--config", file.to_str().unwrap(), address]);
+        for step in [
+            "  [[domain.user]]: what juliet@xmpp.example writes to sip.example comes from sip:101@pbx.example",
+            "  [[domain.user]]: what pbx.example sends to sip:101@pbx.example goes to juliet@xmpp.example",
+        ] {
+            assert!(out.lines().any(|line| line == step), "{address}: {out}");
+        }
+    }
+    let (_, out, _) = stox(&["explain", "--config", file.to_str().unwrap(), "102@sip.example"]);
+    assert!(!out.contains("[[domain.user]]"), "{out}");
 }

@@ -335,3 +335,47 @@ fn check_names_the_domains_that_are_federated_and_their_sockets() {
         )
     );
 }
+
+#[test]
+fn explain_tells_how_a_server_is_found_and_what_is_demanded_of_it() {
+    let folder = tls::certificates("server-explain", 4_000);
+    let blocked = "[[xmpp.partner]]\ndomain = \"bad.example\"\nallow = false\n";
+    let hub =
+        "[[xmpp.partner]]\ndomain = \"*\"\nauthentication = \"certificate\"\nhost = \"192.0.2.7\"\ndirect_tls = true\n";
+    let plain = folder.write("plain.toml", &text(&folder, "", ""), 0o600);
+    let file = folder.write("stox.toml", &text(&folder, "[sip]", &format!("{blocked}{hub}[sip]")), 0o600);
+    let explain = |file: &std::path::Path, address: &str| {
+        let (_, out, _) = stox(&["explain", "--config", file.to_str().unwrap(), address]);
+        out.lines().map(|line| line.trim_start().to_owned()).collect::<Vec<_>>()
+    };
+    for (file, address, told) in [
+        (
+            &plain,
+            "juliet@remote.example",
+            &[
+                "from sip.example: to the server of remote.example",
+                "partner (no [[xmpp.partner]], so by default): TLS, with a certificate that names remote.example, or that it \
+                 vouches for over HTTPS; or TLS and dialback",
+                "on the way (RFC 6120): DNS is asked for A and AAAA of remote.example",
+                "on the way (RFC 6120): to port 5269 of each address, with STARTTLS",
+            ][..],
+        ),
+        (
+            &file,
+            "sip:juliet*remote.example@gw.example",
+            &["on the way (RFC 6120): to 192.0.2.7:5269, by TLS from the first byte"],
+        ),
+        (&file, "juliet@bad.example", &["partner ([[xmpp.partner]] \"bad.example\"): not allowed, so nothing crosses"]),
+        (
+            &file,
+            "101@sip.example",
+            &["other servers look for sip.example (RFC 6120): DNS is asked for A and AAAA of sip.example"],
+        ),
+    ] {
+        let lines = explain(file, address);
+        for step in told {
+            assert!(lines.contains(&(*step).to_owned()), "{address}: {lines:#?}");
+        }
+    }
+    assert!(!explain(&file, "juliet@bad.example").iter().any(|line| line.contains("on the way")));
+}
