@@ -12,7 +12,6 @@
 //! (RFC 5923 sections 8 and 9).
 
 mod accept;
-mod carrier;
 mod clocks;
 mod codec;
 mod connection;
@@ -243,7 +242,7 @@ impl Shared {
     }
 
     /// Carries one connection until it ends.
-    async fn carry(&self, carrier: carrier::Carrier, flow: Flow, names: Arc<[String]>, mut place: Place) {
+    async fn carry(&self, carrier: super::carrier::Carrier, flow: Flow, names: Arc<[String]>, mut place: Place) {
         if !names.is_empty() {
             place.known |= self.intake.is_peer(&flow, &names);
             self.table().proved(place.id, Arc::clone(&names), place.known);

@@ -5,6 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `carrier` | a socket, or TLS on it |
 //! | `xmpp` | a task for each component link: connect, negotiate, carry, connect again |
 //! | `udp` | a task for each socket |
 //! | `probe` | whether somebody is there who does not answer over UDP |
@@ -12,6 +13,7 @@
 //! | `dns` | addresses of next hops |
 //! | `federation` | streams between servers |
 
+mod carrier;
 mod connections;
 mod dns;
 pub mod federation;
@@ -34,6 +36,7 @@ use crate::xmpp::stanza::Stanza;
 
 pub use connections::{ConnectionLimits, Connections, ConnectionsView};
 pub use dns::{Dns, DnsSetup, Found};
+pub use federation::FederatedLink;
 pub use intake::{Intake, Refused};
 pub use probe::Probe;
 pub use udp::Udp;
@@ -74,10 +77,30 @@ impl Clock {
     }
 }
 
+/// The shard's end of a link.
+pub enum NetLink {
+    /// The stream of a component to its server.
+    Component(XmppLink),
+    /// All streams of a domain that stox serves itself.
+    Federated(FederatedLink),
+}
+
+impl NetLink {
+    /// Hands over what was pushed. What finds no place comes back as an input.
+    fn flush(&mut self, number: Link, back: &mut Batch) {
+        match self {
+            Self::Component(link) => {
+                back.extend(link.flush().into_iter().map(|stanza| Input::Unsent(number, stanza)));
+            }
+            Self::Federated(link) => link.flush(back),
+        }
+    }
+}
+
 /// Where the shard's outputs go.
 pub struct Net {
     /// The links, by number.
-    pub links: Vec<XmppLink>,
+    pub links: Vec<NetLink>,
     /// The UDP sockets.
     pub udp: Vec<Udp>,
     /// Who asks whether a silent server is there at all.
@@ -101,13 +124,14 @@ impl Net {
             }
         }
         for (number, link) in self.links.iter_mut().enumerate() {
-            back.extend(link.flush().into_iter().map(|stanza| Input::Unsent(number, stanza)));
+            link.flush(number, back);
         }
     }
 
     fn stanza(&mut self, number: Link, stanza: Stanza, back: &mut Batch) {
         match self.links.get_mut(number) {
-            Some(link) => link.push(stanza),
+            Some(NetLink::Component(link)) => link.push(stanza),
+            Some(NetLink::Federated(link)) => link.push(stanza),
             None => back.push(Input::Unsent(number, stanza)),
         }
     }

@@ -400,7 +400,8 @@ impl Carried {
     }
 }
 
-fn describe(cause: &Cause) -> String {
+/// The end of a stream, for people.
+pub(super) fn describe(cause: &Cause) -> String {
     match cause {
         Cause::Closed => "the stream was closed".to_owned(),
         Cause::PeerClosed => "the server closed the stream".to_owned(),

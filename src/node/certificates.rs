@@ -55,13 +55,17 @@ fn warn_of_the_end(store: &Store) {
 
 /// How it stands with the certificate, in words for `/ready`; `None`: there is none.
 pub(super) fn detail(store: &Store) -> Option<String> {
-    let end = store.not_after()?;
+    Some(state(store.not_after()?, store.trouble().as_deref()))
+}
+
+/// How it stands with a certificate that ends then; `trouble`: what is wrong with the files that are there now.
+pub(super) fn state(end: i64, trouble: Option<&str>) -> String {
     let verb = if end < seconds_now() { "expired on" } else { "valid until" };
     let state = format!("{verb} {}", date(end));
-    Some(match store.trouble() {
+    match trouble {
         Some(trouble) => format!("{state}; the new files are not taken: {trouble}"),
         None => state,
-    })
+    }
 }
 
 fn seconds_now() -> i64 {

@@ -8,6 +8,7 @@
 //! | file | what |
 //! |---|---|
 //! | `build` | sockets, links, admin page: what opens something |
+//! | `federation` | the domains that stox serves itself, and their streams |
 //! | `settings` | from the configuration to what the gateway and its endpoint want |
 //! | `peers` | who may send, with the addresses that their names have now |
 //! | `certificates` | looked at again and again, for new ones are put in their place |
@@ -18,6 +19,7 @@
 
 mod build;
 mod certificates;
+mod federation;
 mod peers;
 mod readiness;
 mod samples;
@@ -38,6 +40,7 @@ use crate::config::Config;
 use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, Probe, SHARD_QUEUE, XmppLink};
 use crate::shard::{Published, Shard};
 use crate::tls::Store;
+use federation::Servers;
 
 /// How long the streams may take to end properly after the shard has.
 const CLOSE: Duration = Duration::from_millis(1_500);
@@ -65,6 +68,9 @@ pub enum Error {
     /// A certificate, key or trust anchor cannot be used.
     #[error("{0}")]
     Tls(#[from] crate::tls::StoreError),
+    /// The same, of `[xmpp.server]`.
+    #[error("{0}")]
+    ServerTls(#[from] crate::tls::xmpp::Trouble),
     /// The mappings contradict each other.
     #[error("the domain mappings contradict each other: {0}")]
     Mapping(String),
@@ -104,6 +110,7 @@ struct Sources {
     intake: Arc<Intake>,
     connections: Connections,
     tls: Arc<Store>,
+    servers: Option<Servers>,
 }
 
 impl Node {
@@ -124,6 +131,8 @@ impl Node {
         let gateway = self.gateway(trust, &udp)?;
         let links = self.start_links(&shard_queue, &links_stop)?;
         let boards: Vec<Arc<LinkBoard>> = links.iter().map(XmppLink::board).collect();
+        let servers = self.federate(&dns, &shard_queue)?;
+        let links = self.all_links(links, servers.as_ref());
         for socket in &udp {
             socket.start(Arc::clone(&intake), shard_queue.clone());
         }
@@ -134,6 +143,7 @@ impl Node {
             intake: Arc::clone(&intake),
             connections: connections.clone(),
             tls: Arc::clone(&tls),
+            servers: servers.clone(),
         });
         self.start_admin(Arc::clone(&sources)).await?;
 
@@ -141,6 +151,7 @@ impl Node {
         let net = Net { links, udp, probe, connections, dns, intake: Arc::clone(&intake) };
         let shard = Shard::new(gateway, net, inputs, self.clock, published);
         let shard = tokio::spawn(shard.run(shard_stops));
+        servers.iter().try_for_each(|servers| self.listen_to_servers(servers))?;
         tokio::spawn(readiness::announce(self.config.clone(), sources));
         let tended = Arc::clone(&intake);
         tokio::spawn(async move { tended.tend().await });
@@ -153,16 +164,21 @@ impl Node {
         let _ = stop_shard.send(true);
         let _ = shard.await;
         let _ = stop_links.send(true);
-        close_links(&boards).await;
+        close_links(&boards, servers.as_ref()).await;
         info!("stopped");
         Ok(())
     }
 }
 
 /// Waits until the streams have ended, but no longer than [`CLOSE`].
-async fn close_links(boards: &[Arc<LinkBoard>]) {
+async fn close_links(boards: &[Arc<LinkBoard>], servers: Option<&Servers>) {
     let until = tokio::time::Instant::now() + CLOSE;
-    while boards.iter().any(|board| board.view().ready) && tokio::time::Instant::now() < until {
+    if let Some(servers) = servers {
+        servers.federated.stop();
+    }
+    let open =
+        || boards.iter().any(|board| board.view().ready) || servers.is_some_and(|servers| !servers.federated.is_over());
+    while open() && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

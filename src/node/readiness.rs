@@ -20,7 +20,8 @@ pub(super) async fn announce(config: Config, sources: Arc<Sources>) {
     }
     let listen: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
     let links: Vec<&str> = config.components.iter().map(|component| component.domain.as_str()).collect();
-    info!(components = links.join(", "), sip = listen.join(", "), "ready");
+    let served: Vec<&str> = config.server.iter().flat_map(|server| &server.domains).map(String::as_str).collect();
+    info!(components = links.join(", "), server_of = served.join(", "), sip = listen.join(", "), "ready");
     notify(&[sd_notify::NotifyState::Ready]);
 }
 
@@ -42,6 +43,7 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
         Part { name: format!("xmpp {}", component.domain), up: view.ready, detail }
     };
     let mut parts: Vec<Part> = config.components.iter().zip(&sources.boards).map(link).collect();
+    parts.extend(servers(config, sources));
     parts.extend(config.sip.listen.iter().map(|listen| Part {
         name: format!("sip {listen}"),
         up: true,
@@ -58,6 +60,30 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
         parts.extend(registrations(&told.registrations));
     }
     Readiness { ready, parts }
+}
+
+/// The domains that stox serves itself. They are up while others can connect: a server of somebody else that cannot be
+/// reached is no fault of ours.
+fn servers(config: &Config, sources: &Sources) -> Vec<Part> {
+    let (Some(server), Some(servers)) = (&config.server, &sources.servers) else { return Vec::new() };
+    let stats = servers.federated.view().stats;
+    let listen: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+    let detail = format!(
+        "listening at {}; {} streams in and {} out, for all domains",
+        listen.join(", "),
+        stats.streams_in,
+        stats.streams_out
+    );
+    let part = |domain: &String| Part { name: format!("xmpp server {domain}"), up: true, detail: detail.clone() };
+    let mut parts: Vec<Part> = server.domains.iter().map(part).collect();
+    let trouble = servers.tls.trouble();
+    let certificate = servers.tls.validity().into_iter().map(|own| (own.file.display().to_string(), own.not_after));
+    parts.extend(certificate.map(|(file, end)| Part {
+        name: format!("xmpp server certificate {file}"),
+        up: true,
+        detail: certificates::state(end, trouble.as_deref()),
+    }));
+    parts
 }
 
 /// Users who are not registered and are named one by one; of more there is only the number.

@@ -1,5 +1,7 @@
 //! Every counter and gauge, as `/metrics` shows them.
 
+mod servers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +17,7 @@ pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
     let of_gateway = told.into_iter().map(|told| sample(told.name, told.help, told.counter, told.labels, told.value));
     let mut samples: Vec<admin::Sample> = of_gateway.collect();
     samples.extend(link_samples(config, &sources.boards));
+    samples.extend(sources.servers.iter().flat_map(servers::samples));
     samples.extend(connection_samples(&sources.connections.view()));
     if let Some(end) = sources.tls.not_after() {
         let (name, help) = ("stox_tls_certificate_end_seconds", "When the certificate expires, in seconds since 1970.");

@@ -29,7 +29,7 @@ impl Node {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| Error::Random)?;
         let settings = Settings {
-            links: self.config.components.iter().map(|component| component.domain.clone()).collect(),
+            links: self.link_domains(),
             routes: self.routes(),
             trust,
             accounts: accounts(&self.config.sip),
@@ -42,6 +42,13 @@ impl Node {
             ..Settings::default()
         };
         Ok(Gateway::new(Arc::new(mapping), settings, self.endpoint(udp), Ids::new(seed, SHARD)))
+    }
+
+    /// The domain of each link, by number.
+    fn link_domains(&self) -> Vec<String> {
+        let components = self.config.components.iter().map(|component| component.domain.clone());
+        let served = self.config.server.iter().flat_map(|server| server.domains.iter().cloned());
+        components.chain(served).collect()
     }
 
     fn routes(&self) -> Vec<(String, Route)> {

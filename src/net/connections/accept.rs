@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use super::carrier::Carrier;
 use super::table::{Place, Wanted};
 use super::{Shared, handshake};
 use crate::gateway::refused::Reason;
+use crate::net::carrier::Carrier;
 use crate::sip::endpoint::{Flow, Undelivered};
 use crate::sip::locate::Transport;
 

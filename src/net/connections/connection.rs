@@ -13,12 +13,12 @@ use tokio::io::ReadBuf;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tracing::{debug, info};
 
-use super::carrier::Carrier;
 use super::clocks::{Clocks, Due};
 use super::codec::{Codec, Piece};
 use super::table::Place;
 use super::{Outgoing, Shared, handshake};
 use crate::gateway::Input;
+use crate::net::carrier::Carrier;
 use crate::net::intake::Taken;
 use crate::net::{Batch, undelivered};
 use crate::sip::endpoint::{Flow, Origin, TlsFailure, Undelivered};

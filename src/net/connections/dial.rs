@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::net::{TcpSocket, TcpStream};
 use tracing::debug;
 
-use super::carrier::Carrier;
 use super::table::{Place, Wanted};
 use super::{Outgoing, Shared, handshake};
+use crate::net::carrier::Carrier;
 use crate::sip::endpoint::{Flow, Undelivered};
 use crate::sip::locate::Transport;
 

@@ -1,0 +1,99 @@
+//! What people are told of streams: each change once, and no more lines than a log bears, whoever knocks.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::gateway::rate::{Limiter, Rate};
+use crate::xmpp::federation::{Association, Pair, Unreachable, Way};
+use crate::xmpp::stream::ServerStream;
+
+/// Lines about streams: enough to see what is wrong.
+const LINES: Rate = Rate { per_second: 10, burst: 50 };
+
+/// Domains whose last trouble is remembered.
+const TROUBLES: usize = 1_024;
+
+pub(super) struct Teller {
+    lines: Limiter,
+    troubles: Mutex<HashMap<Box<str>, String>>,
+}
+
+/// `info!`, or `debug!` where the log has had enough.
+macro_rules! say {
+    ($teller:expr, $now:expr, $level:ident, $($said:tt)*) => {
+        if $teller.lines.take($now).is_ok() { $level!($($said)*) } else { debug!($($said)*) }
+    };
+}
+
+impl Teller {
+    pub(super) fn new() -> Self {
+        Self { lines: Limiter::new(LINES), troubles: Mutex::default() }
+    }
+
+    /// The first pair of a stream is proven.
+    pub(super) fn up(&self, stream: &ServerStream, pair: &Pair, (way, by): (Way, Association), now: Duration) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).remove(&*pair.remote);
+        let tls = stream.tls().map_or("none", |tls| tls.version);
+        let resumed = stream.tls().is_some_and(|tls| tls.resumed);
+        let direction = direction(way);
+        say!(self, now, info, local = %pair.local, remote = %pair.remote, direction, tls, resumed, by = by.name(),
+            both_ways = stream.is_bidi(), "XMPP stream is up");
+    }
+
+    /// One more pair is proven.
+    pub(super) fn proven(&self, pair: &Pair, (way, by): (Way, Association)) {
+        debug!(local = %pair.local, remote = %pair.remote, direction = direction(way), by = by.name(), "pair proven");
+    }
+
+    /// A stream that was up is over.
+    pub(super) fn down(&self, domain: &str, addr: SocketAddr, pairs: usize, why: &str, now: Duration) {
+        say!(self, now, info, remote = domain, %addr, pairs, "XMPP stream has ended: {why}");
+    }
+
+    /// A stream is over before it was any use. `domain`: as far as is known.
+    pub(super) fn vain(&self, domain: Option<&str>, addr: SocketAddr, why: &str, now: Duration) {
+        match domain {
+            Some(domain) => say!(self, now, info, remote = domain, %addr, "XMPP stream came to nothing: {why}"),
+            None => debug!(%addr, "somebody came and did not say who: {why}"),
+        }
+    }
+
+    /// There is no stream to a domain.
+    pub(super) fn unreachable(&self, domain: &str, why: &Unreachable, now: Duration) {
+        let (Unreachable::NotFound(text) | Unreachable::NoAnswer(text) | Unreachable::NotTrusted(text)) = why;
+        let text = one_line(text);
+        let news = {
+            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            if troubles.len() >= TROUBLES {
+                troubles.clear();
+            }
+            troubles.insert(domain.into(), text.clone()).as_ref() != Some(&text)
+        };
+        if news {
+            say!(self, now, warn, remote = domain, "no XMPP stream: {text}");
+        } else {
+            debug!(remote = domain, "still no XMPP stream: {text}");
+        }
+    }
+
+    /// A connection was not taken.
+    pub(super) fn refused(&self, source: IpAddr, why: &str, now: Duration) {
+        say!(self, now, info, %source, "XMPP connection refused: {why}");
+    }
+}
+
+fn direction(way: Way) -> &'static str {
+    match way {
+        Way::Out => "out",
+        Way::In => "in",
+    }
+}
+
+/// For a log: one line, and no longer than a person reads.
+fn one_line(text: &str) -> String {
+    text.chars().take(300).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
