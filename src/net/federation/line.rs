@@ -27,6 +27,7 @@ impl Line {
     ///
     /// # Errors
     /// A stanza comes back when too many wait. What steers the stream always finds room: there is little of it.
+    #[expect(clippy::result_large_err, reason = "it is given back whole, and most pushes succeed")]
     pub(super) fn push(&self, command: Command) -> Result<(), Command> {
         let mut waiting = self.waiting();
         if matches!(command, Command::Send(_)) && waiting.commands.len() >= STANZAS {
