@@ -16,18 +16,31 @@ use super::verify::{Verifier, explain};
 use super::*;
 
 /// An authority and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(pub(super) CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self(CertifiedIssuer::self_signed(Self::params("an authority"), KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// One that this one vouches for.
+    pub(super) fn below(&self) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::signed_by(Self::params("one below"), key, &self.0).unwrap())
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority");
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
     }
 
     /// PEM of certificate and key, and the certificate.
-    fn sign(&self, change: impl FnOnce(&mut CertificateParams)) -> (String, String, CertificateDer<'static>) {
+    pub(super) fn sign(
+        &self,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String, CertificateDer<'static>) {
         let mut params = CertificateParams::default();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -36,9 +49,13 @@ impl Authority {
     }
 
     fn verifier(&self) -> Verifier {
+        Verifier::new(self.roots(), aws_lc_rs::default_provider().signature_verification_algorithms, true)
+    }
+
+    pub(super) fn roots(&self) -> Arc<rustls::RootCertStore> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
-        Verifier::new(Arc::new(roots), aws_lc_rs::default_provider().signature_verification_algorithms, true)
+        Arc::new(roots)
     }
 }
 
@@ -46,7 +63,7 @@ fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
-fn dns(text: &str) -> SanType {
+pub(super) fn dns(text: &str) -> SanType {
     SanType::DnsName(text.try_into().unwrap())
 }
 
@@ -145,16 +162,16 @@ fn a_client_may_show_the_certificate_of_its_server_but_not_one_for_mail() {
 }
 
 /// A folder with what a store reads.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("stox-tls-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         // A file of another length and number is another file, however quickly it follows.
         let (path, new) = (self.0.join(name), self.0.join("new"));
         std::fs::write(&new, text).unwrap();

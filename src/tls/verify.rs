@@ -211,9 +211,16 @@ fn of_certificate(why: &CertificateError) -> String {
             format!("its certificate names {list}, not {}", expected.to_str())
         }
         CertificateError::BadEncoding => "its certificate cannot be read".to_owned(),
+        CertificateError::Other(other) if is_authority(other) => {
+            "its certificate is that of an authority, not of a server".to_owned()
+        }
         CertificateError::Other(other) => format!("its certificate is refused ({other})"),
         other => format!("its certificate is refused ({other})"),
     }
+}
+
+fn is_authority(error: &OtherError) -> bool {
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 fn day(at: &UnixTime) -> String {
