@@ -22,6 +22,8 @@ pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 /// SASL on streams (RFC 6120 section 6).
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// Resource binding (RFC 6120 section 7).
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// XEP-0440.
 pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0030, information.

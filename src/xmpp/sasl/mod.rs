@@ -34,6 +34,8 @@ pub use binding::{Binding, EXPORTER_LABEL, end_point};
 pub use client::{Client, Next};
 pub use condition::Condition;
 pub use mechanism::Mechanism;
+#[cfg(test)]
+pub(in crate::xmpp) use server::scram::Scram;
 pub use server::{Reply, Server, Setting, Users};
 
 /// Tries on one stream, the first one counted (RFC 6120 section 6.4.5 allows two to five retries). A person mistypes a

@@ -323,6 +323,6 @@ impl std::fmt::Debug for Server {
 }
 
 #[cfg(test)]
-mod scram;
+pub(super) mod scram;
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,10 @@
 //! closing, and in Ready silence, which is broken by a ping (XEP-0199). Bytes, stanzas and time go in; bytes and
 //! [`Event`]s come out. No stanza leaves before Ready.
 //!
-//! Streams between servers are in [`server`]; what all streams share is in `core`.
+//! Streams between servers are in [`server`], those of clients in [`client`]; what all streams share is in `core`.
 
 pub mod backoff;
+pub mod client;
 mod component;
 mod config;
 mod core;
@@ -23,6 +24,7 @@ pub mod server;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use client::{ClientConfig, ClientEvent, ClientStream};
 pub use config::{AcceptConfig, ComponentConfig, StreamConfig};
 pub use error::{StreamError, StreamErrorKind};
 pub use event::{Cause, Event, NotSent};

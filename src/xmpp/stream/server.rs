@@ -61,7 +61,7 @@ use crate::xmpp::sasl;
 use crate::xmpp::stanza::Stanza;
 use dialback::Dialback;
 use features::Features;
-use header::Version;
+pub(super) use header::Version;
 use judging::Question;
 use pairs::Pairs;
 

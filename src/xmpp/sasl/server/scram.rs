@@ -8,20 +8,20 @@ use super::super::Hash;
 use super::super::base64;
 
 /// What a client has to know.
-pub(super) struct Scram {
-    pub(super) hash: Hash,
-    pub(super) password: &'static str,
+pub(in crate::xmpp) struct Scram {
+    pub(in crate::xmpp) hash: Hash,
+    pub(in crate::xmpp) password: &'static str,
     /// gs2-header.
-    pub(super) header: String,
+    pub(in crate::xmpp) header: String,
     /// Channel binding data; empty: none.
-    pub(super) binding: Vec<u8>,
+    pub(in crate::xmpp) binding: Vec<u8>,
     /// The name, escaped.
-    pub(super) name: String,
-    pub(super) nonce: String,
+    pub(in crate::xmpp) name: String,
+    pub(in crate::xmpp) nonce: String,
 }
 
 impl Scram {
-    pub(super) fn first(&self) -> String {
+    pub(in crate::xmpp) fn first(&self) -> String {
         format!("{}{}", self.header, self.bare())
     }
 
@@ -30,7 +30,7 @@ impl Scram {
     }
 
     /// client-final-message, and the server-final-message that has to follow.
-    pub(super) fn last(&self, server_first: &str) -> (String, String) {
+    pub(in crate::xmpp) fn last(&self, server_first: &str) -> (String, String) {
         let part = |name| server_first.split(',').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
         let salt = base64::decode(part("s=")).ok().flatten().unwrap_or_default();
         let salted = self.salted(&salt, part("i=").parse().unwrap_or(1));
@@ -96,4 +96,18 @@ fn the_example_of_rfc_7677_is_reproduced() {
     let (last, server) = client.last(&format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"));
     assert_eq!(last, format!("c=biws,r={nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="));
     assert_eq!(server, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+}
+
+#[test]
+fn the_example_of_rfc_6120_is_reproduced() {
+    let mut client = example(Hash::Sha1, "oMsTAAwAAAAMAAAANP0TAAAAAABPU0AA");
+    (client.name, client.password) = ("juliet".to_owned(), "r0m30myr0m30");
+    assert_eq!(
+        base64::encode(client.first().as_bytes()),
+        "biwsbj1qdWxpZXQscj1vTXNUQUF3QUFBQU1BQUFBTlAwVEFBQUFBQUJQVTBBQQ=="
+    );
+    let nonce = "oMsTAAwAAAAMAAAANP0TAAAAAABPU0AAe124695b-69a9-4de6-9c30-b51b3808c59e";
+    let (last, server) = client.last(&format!("r={nonce},s=NjhkYTM0MDgtNGY0Zi00NjdmLTkxMmUtNDlmNTNmNDNkMDMz,i=4096"));
+    assert_eq!(last, format!("c=biws,r={nonce},p=UA57tM/SvpATBkH2FXs0WDXvJYw="));
+    assert_eq!(server, "v=pNNDFVEQxuXxCoSEiW8GEZ+1RSo=");
 }

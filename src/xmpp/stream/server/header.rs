@@ -11,7 +11,7 @@ use crate::xmpp::stream::{StreamError, StreamErrorKind};
 
 /// What a header says of the version (RFC 6120 section 4.7.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
+pub(in crate::xmpp::stream) enum Version {
     /// Before 1.0, which is also what it means to name none: no features, no TLS, no SASL.
     Old,
     /// 1.x, of which all but the 1 is ignored.
@@ -21,7 +21,7 @@ pub(super) enum Version {
 }
 
 impl Version {
-    pub(super) fn read(text: Option<&str>) -> Self {
+    pub(in crate::xmpp::stream) fn read(text: Option<&str>) -> Self {
         let Some(text) = text else { return Self::Old };
         let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
             true => text.parse::<u32>().ok(),
