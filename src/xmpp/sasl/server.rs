@@ -46,7 +46,7 @@ enum State {
     Idle,
     /// The client has named a mechanism and said nothing yet; it was asked to.
     Asked(Mechanism),
-    Answering(Try),
+    Answering(Box<Try>),
 }
 
 struct Try {
@@ -174,7 +174,7 @@ impl Server {
                 if let Some(hash) = answering.mechanism.hash() {
                     grammar::client_final(&message, hash)?;
                 }
-                self.go_on(answering, &message)
+                self.go_on(*answering, &message)
             }
         }
     }
@@ -208,7 +208,7 @@ impl Server {
     fn go_on(&mut self, mut answering: Try, message: &[u8]) -> Result<Reply, Condition> {
         match answering.exchange.step(message) {
             Step::Challenge(data) => {
-                self.state = State::Answering(answering);
+                self.state = State::Answering(Box::new(answering));
                 Ok(Reply::Challenge(Element::new(ns::SASL, "challenge").with_text(&base64::encode(&data))))
             }
             Step::Proven(data) => {

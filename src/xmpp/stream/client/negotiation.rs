@@ -144,8 +144,9 @@ impl ClientStream {
                 self.jid = Some(jid.clone());
                 self.events.push_back(ClientEvent::Bound(jid));
             }
-            Err(error) => {
-                self.write_answer(&bind, IqKind::Error(error));
+            Err(condition) => {
+                let kind = if condition == Condition::Conflict { ErrorType::Modify } else { condition.usual_type() };
+                self.write_answer(&bind, IqKind::Error(StanzaError::new(condition).with_type(kind)));
                 self.binds += 1;
                 if self.binds >= BIND_TRIES {
                     let what = "too many failed attempts to bind a resource";
@@ -157,27 +158,26 @@ impl ClientStream {
 
     /// What cannot be a resourcepart is replaced by one of our making: section 7.7.2.1 wants it brought into conformance
     /// rather than refused.
-    fn choose(&mut self, user: &BareJid, wanted: Option<&str>) -> Result<Jid, StanzaError> {
-        let refused = |condition| Err(StanzaError::new(condition));
+    fn choose(&mut self, user: &BareJid, wanted: Option<&str>) -> Result<Jid, Condition> {
         let wanted = wanted.and_then(|wanted| user.with_resource(wanted).ok());
         if let Some(jid) = wanted {
             match ((self.config.vacancy)(&jid), self.config.conflict) {
                 (Vacancy::Free, _) | (Vacancy::Taken, Conflict::Replace) => return Ok(jid),
                 (Vacancy::Taken, Conflict::Rename) => {}
                 (Vacancy::Taken, Conflict::Refuse) => {
-                    return Err(StanzaError::new(Condition::Conflict).with_type(ErrorType::Modify));
+                    return Err(Condition::Conflict);
                 }
-                (Vacancy::Full, _) => return refused(Condition::ResourceConstraint),
-                (Vacancy::Forbidden, _) => return refused(Condition::NotAllowed),
+                (Vacancy::Full, _) => return Err(Condition::ResourceConstraint),
+                (Vacancy::Forbidden, _) => return Err(Condition::NotAllowed),
             }
         }
         // 120 random bits are nobody's, so what is taken here can only be a mistake of the owner's.
-        let Ok(jid) = user.with_resource(&self.ids.token()) else { return refused(Condition::InternalServerError) };
+        let Ok(jid) = user.with_resource(&self.ids.token()) else { return Err(Condition::InternalServerError) };
         match (self.config.vacancy)(&jid) {
             Vacancy::Free => Ok(jid),
-            Vacancy::Taken => refused(Condition::InternalServerError),
-            Vacancy::Full => refused(Condition::ResourceConstraint),
-            Vacancy::Forbidden => refused(Condition::NotAllowed),
+            Vacancy::Taken => Err(Condition::InternalServerError),
+            Vacancy::Full => Err(Condition::ResourceConstraint),
+            Vacancy::Forbidden => Err(Condition::NotAllowed),
         }
     }
 
