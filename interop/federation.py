@@ -28,7 +28,7 @@ from peers.names import Names
 from peers.phone import Phone
 from peers.proxy import Proxy
 from peers.relay import Relay
-from stage import Stage
+from stage import Stage, telephones
 
 #: The domains of stox that federate.
 GATES = ("gate.example", "direct.gate.example", "one.gate.example", "two.gate.example", "three.gate.example")
@@ -56,14 +56,6 @@ connect_timeout = "3s"
 queue_timeout = "6s"
 ping_every = "2s"
 ping_timeout = "2s"
-"""
-#: A domain of phones, all of which are at one Kamailio.
-PHONES = """
-[[domain]]
-home = "sip"
-xmpp = "{name}"
-sip = "{name}"
-next_hop = "sip:127.0.0.1:{kamailio};transport=udp"
 """
 #: A domain of chat, whose users keep their names.
 CHATS = """
@@ -136,7 +128,8 @@ class Federation(Stage):
         return (server(GATES, sip=self.sip, s2s=self.s2s, direct=self.direct, dns=self.names.port, own="stox",
                        certificates=self.certificates)
                 + "".join(PARTNER.format(name=name, what=what) for name, what in PARTNERS.items())
-                + "".join(PHONES.format(name=name, kamailio=self.kamailio.sip) for name in (*GATES, "both.example"))
+                + "".join(telephones(name, f"sip:127.0.0.1:{self.kamailio.sip};transport=udp", link=False)
+                          for name in (*GATES, "both.example"))
                 + "".join(CHATS.format(name=name) for name in (*self.chats, "twin.example")) + EVERYBODY)
 
     def zone(self):

@@ -3,7 +3,15 @@
 A stage is built for the first check that asks for it and is torn down when a check asks for another one or for none."""
 
 from peers.place import SECRET
-from peers.stox import Stox
+from peers.stox import COMPONENT, Stox
+
+
+def telephones(name, hop="", more="", link=True):
+    """TOML of a domain of telephones, called alike on both sides and reached by `hop`, a URI, or by its name; with
+    `link`, as one more component. Names between braces are left to `Stage.stox`."""
+    made = COMPONENT.replace("{domain}", name) if link else ""
+    hop = f'next_hop = "{hop}"\n' if hop else ""
+    return f'{made}[[domain]]\nhome = "sip"\nxmpp = "{name}"\nsip = "{name}"\n{hop}{more}\n'
 
 
 class Stage:

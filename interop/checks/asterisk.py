@@ -68,9 +68,8 @@ class Office(Stage):
         self.trunk = self.stox("stox-trunk", "asterisk.example", TRUNK, port=trunk, asterisk=port)
         self.branch = self.stox("stox-branch", "branch.example", BRANCH, port=branch, asterisk=port)
         self.account = self.stox("stox-account", "account.example", ACCOUNT, port=account, asterisk=port)
-        sip, _, control, media, _ = self.place.ports(5)
         self.phone = self.add(Baresip(
-            self.place, "baresip-1002", "1002", LINE.format(port), ports=(sip, control, media),
+            self.place, "baresip-1002", "1002", LINE.format(port), ports=Baresip.lines(self.place),
             contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "9juliet", "1001")}))
 
 

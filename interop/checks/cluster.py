@@ -6,10 +6,9 @@ import signal
 from ledger import Ledger
 from peers.names import Names
 from peers.phone import Phone
-from peers.place import SECRET
 from peers.proxy import Proxy
 from peers.sipp import SippAnswers, SippPhones
-from stage import Stage
+from stage import Stage, telephones
 
 from . import check, equal, has, quote
 
@@ -44,19 +43,6 @@ servers = ["127.0.0.1:{dns}"]
 home = "sip"
 xmpp = "cluster.example"
 sip = "cluster.example"
-{more}
-"""
-#: A domain of its own, which stox finds by its name, or by `next_hop`.
-MORE = """
-[[xmpp.component]]
-domain = "{name}"
-server = "127.0.0.1:{component}"
-secret = "{secret}"
-[[domain]]
-home = "sip"
-xmpp = "{name}"
-sip = "{name}"
-{next_hop}
 """
 
 
@@ -73,12 +59,12 @@ class Cluster(Stage):
         self.closed, self.six = self.place.ports(2)
         self.names = self.add(Names(self.place, ZONE.format(
             first=self.first.sip, second=self.second.sip, closed=self.closed)))
+        #: Domains of their own, which stox finds by their names or by a next hop.
         hops = {"flock.example": "", "dead.example": "", "none.example": "", "gone.example": "",
-                "alone.example": f'next_hop = "sip:alone.example:{self.second.sip};transport=udp"',
-                "six.example": f'next_hop = "sip:six.example:{self.six};transport=udp"'}
-        more = "".join(MORE.format(name=name, next_hop=hop, component=self.place.component, secret=SECRET)
-                       for name, hop in hops.items())
-        self.bridge = self.stox("stox-cluster", "cluster.example", SIDES, port=port, dns=self.names.port, more=more)
+                "alone.example": f"sip:alone.example:{self.second.sip};transport=udp",
+                "six.example": f"sip:six.example:{self.six};transport=udp"}
+        more = "".join(telephones(name, hop) for name, hop in hops.items())
+        self.bridge = self.stox("stox-cluster", "cluster.example", SIDES + more, port=port, dns=self.names.port)
         self.port = port
         self.phone = Phone(self.place, "friar", accounts=FRIARS)
 
@@ -167,11 +153,7 @@ async def _(s):
 async def _(s):
     """From the address that DNS has for the next hop."""
     sipp = SippPhones(s.place, "sipp-ipv6-calls", s.six, f"[::1]:{s.port}", "udp", "sixth", "six.example", 20, 50, "[::1]")
-    await sipp.start()
-    try:
-        good, bad, _ = await sipp.finish(30)
-    finally:
-        await sipp.stop()
+    good, bad, _ = await sipp.through(30)
     equal((good, bad), (20, 0), "SIPp's successful and failed calls")
     got = await s.juliet.mail.next()
     equal(got.sender, "sixth@six.example", "sender")

@@ -6,7 +6,7 @@ from peers import certificates
 from peers.baresip import Baresip
 from peers.sipp import SippAnswers, SippCall, SippPhones
 from peers.websocket import WebSocketPhone
-from stage import Stage
+from stage import Stage, telephones
 
 from . import check, equal, has, quote
 
@@ -18,36 +18,9 @@ listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}", "tls:127.0.0.1:{tls}",
 certificate = "{certificates}/stox.crt"
 key = "{certificates}/stox.key"
 trust = ["{certificates}/ca.crt"]
-
-[[domain]]
-home = "sip"
-xmpp = "phones.example"
-sip = "phones.example"
-next_hop = "sip:127.0.0.1:{baresip};transport=tcp"
-
-[[xmpp.component]]
-domain = "sipp.example"
-server = "127.0.0.1:{component}"
-secret = "{secret}"
-
-[[domain]]
-home = "sip"
-xmpp = "sipp.example"
-sip = "sipp.example"
-forward = true
-next_hop = "sip:127.0.0.1:{sipp};transport=tcp"
-
-[[xmpp.component]]
-domain = "tls.example"
-server = "127.0.0.1:{component}"
-secret = "{secret}"
-
-[[domain]]
-home = "sip"
-xmpp = "tls.example"
-sip = "tls.example"
-next_hop = "sip:127.0.0.1:{baresip_tls};transport=tls"
-"""
+""" + (telephones("phones.example", "sip:127.0.0.1:{baresip};transport=tcp", link=False)
+       + telephones("sipp.example", "sip:127.0.0.1:{sipp};transport=tcp", "forward = true\n")
+       + telephones("tls.example", "sip:127.0.0.1:{baresip_tls};transport=tls"))
 LINE = '<sip:{user};transport={transport}>;outbound="sip:127.0.0.1:{port};transport={transport}";regint=0;mwi=no'
 
 
@@ -58,16 +31,15 @@ class Street(Stage):
         super().__init__(world)
         made, place = certificates.make(self.place), self.place
         self.port, self.tls, self.ws, self.wss, self.sipp = place.ports(5)
-        sip, _, control, media, _ = place.ports(5)
-        secure, secure_tls, secure_control, secure_media, _ = place.ports(5)
+        plain, secure = Baresip.lines(place), Baresip.lines(place)
         self.bridge = self.stox("stox-phones", "phones.example", SIDES, port=self.port, tls=self.tls, ws=self.ws, wss=self.wss,
-                                baresip=sip, baresip_tls=secure_tls, sipp=self.sipp, certificates=made)
+                                baresip=plain[0], baresip_tls=secure[0] + 1, sipp=self.sipp, certificates=made)
         self.phone = self.add(Baresip(
             place, "baresip-tcp", "tybalt", LINE.format(user="tybalt@phones.example", port=self.port, transport="tcp"),
-            ports=(sip, control, media)))
+            ports=plain))
         self.secure = self.add(Baresip(
             place, "baresip-tls", "mercutio", LINE.format(user="mercutio@tls.example", port=self.tls, transport="tls"),
-            ports=(secure, secure_control, secure_media), more=f"sip_certificate {made}/phone.pem\nsip_cafile {made}/ca.crt"))
+            ports=secure, more=f"sip_certificate {made}/phone.pem\nsip_cafile {made}/ca.crt"))
         self.browser = self.add(WebSocketPhone(place, "sip.js", f"ws://127.0.0.1:{self.ws}", "sip:rosaline@phones.example"))
         self.browser_tls = self.add(WebSocketPhone(
             place, "sip.js-tls", f"wss://127.0.0.1:{self.wss}", "sip:rosaline@phones.example", made / "ca.crt"))
@@ -96,11 +68,7 @@ async def _(s):
 async def _(s):
     """Five hundred, by one connection."""
     sipp = SippPhones(s.place, "sipp-tcp", s.place.ports(), f"127.0.0.1:{s.port}", "tcp", "sipp", "sipp.example", 500, 200)
-    await sipp.start()
-    try:
-        good, bad, _ = await sipp.finish(30)
-    finally:
-        await sipp.stop()
+    good, bad, _ = await sipp.through(30)
     equal((good, bad), (500, 0), "SIPp's successful and failed calls")
     got = {(await s.juliet.mail.next()).body for _ in range(500)}
     equal(len(got), 500, "different messages")

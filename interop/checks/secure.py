@@ -10,7 +10,7 @@ from peers.phone import Phone, Sip
 from peers.program import Program
 from peers.proxy import Proxy
 from peers.tool import run
-from stage import Stage
+from stage import Stage, telephones
 
 from . import check, equal, has, quote
 
@@ -31,42 +31,18 @@ name = "far away"
 source = ["{far}"]
 tls_name = "secure.example"
 domains = ["secure.example"]
-
-[[domain]]
-home = "sip"
-xmpp = "secure.example"
-sip = "secure.example"
-next_hop = "sip:127.0.0.1:{kamailio};transport=tls"
+""" + (telephones("secure.example", "sip:127.0.0.1:{kamailio};transport=tls", """\
 [[domain.credentials]]
 realm = "secure.example"
 username = "stox"
 password = "pw-stox"
 [domain.register]
 aor = "sip:stox@secure.example"
-
-[[xmpp.component]]
-domain = "mistaken.example"
-server = "127.0.0.1:{component}"
-secret = "{secret}"
-[[domain]]
-home = "sip"
-xmpp = "mistaken.example"
-sip = "mistaken.example"
-next_hop = "sip:127.0.0.1:{plain};transport=udp"
+""", link=False) + telephones("mistaken.example", "sip:127.0.0.1:{plain};transport=udp", """\
 [[domain.credentials]]
 username = "stox"
 password = "wrong"
-
-[[xmpp.component]]
-domain = "badtls.example"
-server = "127.0.0.1:{component}"
-secret = "{secret}"
-[[domain]]
-home = "sip"
-xmpp = "badtls.example"
-sip = "badtls.example"
-next_hop = "sip:127.0.0.1:{bad};transport=tls"
-"""
+""") + telephones("badtls.example", "sip:127.0.0.1:{bad};transport=tls"))
 
 
 class Guarded(Stage):

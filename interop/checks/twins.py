@@ -2,10 +2,11 @@
 
 import asyncio
 
-from federation import CHAT, CHATS, PHONES, Federation, server, srv
+from federation import CHAT, CHATS, Federation, server, srv
 from flow import Flow, again
 from peers.phone import Phone
 from peers.proxy import Proxy
+from stage import telephones
 
 from . import check, equal, quote
 
@@ -21,7 +22,7 @@ class Twins(Federation):
                                              chat=CHAT.replace("twin", "gate")))
         sides = (server(["twin.example"], sip=self.twin_sip, s2s=self.twin_s2s, direct=self.twin_direct, dns=self.names.port,
                         own="twin", certificates=self.certificates)
-                 + PHONES.format(name="twin.example", kamailio=kamailio) + CHATS.format(name="gate.example"))
+                 + telephones("twin.example", f"sip:127.0.0.1:{kamailio};transport=udp", link=False) + CHATS.format(name="gate.example"))
         self.other = self.stox("stox-twin", None, sides)
         self.laurence = Phone(place, "laurence")
 

@@ -40,11 +40,7 @@ async def _(w):
 async def _(w):
     """SIPp sends as the twenty Montagues; juliet counts."""
     sipp = Sipp(w.place, COUNT, RATE)
-    await sipp.start()
-    try:
-        good, bad, again = await sipp.finish(LIMIT - 20)
-    finally:
-        await sipp.stop()
+    good, bad, again = await sipp.through(LIMIT - 20)
     await quiet(lambda: len(w.juliet.mail.kept))
     got = Counter(int(message.body.split()[1]) for message in w.juliet.mail.kept)
     missing, doubled = set(range(1, COUNT + 1)) - set(got), [n for n, times in got.items() if times > 1]

@@ -37,7 +37,13 @@ TRACE = re.compile(rb"\x1b\[36;1m#\n\w+ \S+ -> \S+\n(.*?)\x1b\[;m", re.S)
 
 class Baresip(Program):
     """`mail` has the MESSAGEs that it received, `answers` the responses to its own. `account` is a line of its file of
-    accounts, `contacts` whom it can write to, `more` further lines of its configuration."""
+    accounts, `contacts` whom it can write to, `ports` those of `lines`, `more` further lines of its configuration."""
+
+    @staticmethod
+    def lines(place):
+        """Ports for one more: SIP, control, media. It takes those after SIP (for TLS) and after media, too."""
+        sip, _, control, media, _ = place.ports(5)
+        return sip, control, media
 
     def __init__(self, place, name="baresip", user="romeo", account=None, contacts=None, ports=None, more=""):
         self.user, home = user, place.run / f"{name}.conf"

@@ -24,6 +24,14 @@ class Sipp(Program):
             last = list(csv.DictReader(file, delimiter=";"))[-1]
         return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"]), int(last["Retransmissions(C)"])
 
+    async def through(self, within):
+        """From its start to its end; as `finish`."""
+        await self.start()
+        try:
+            return await self.finish(within)
+        finally:
+            await self.stop()
+
 
 class SippPhones(Program):
     """Sends straight to stox, at the address `to`, over UDP or TCP: `calls` messages of `user`@`domain` to juliet."""
@@ -36,7 +44,7 @@ class SippPhones(Program):
                          "-sf", HERE / "message.xml", "-inf", users, "-m", calls, "-r", rate, "-nostdin",
                          "-trace_stat", "-stf", self.statistics, "-fd", 1)
 
-    finish = Sipp.finish
+    finish, through = Sipp.finish, Sipp.through
 
 
 class SippAnswers(Program):
