@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::read::{Read, ReadServer};
 use super::section::Section;
-use super::value::{Cidr, HostPort, Listen};
-use super::{Component, Domain, Peer, Sip, SipAccount, Source};
+use super::value::{HostPort, Listen};
+use super::{Component, Domain, Peer, Sip, SipAccount};
+use crate::gateway::trust::{self, Network, Range};
 use crate::mapping::{DomainMapping, Home, domain};
 pub(super) use accounts::{users, with_accounts};
 pub(super) use server::{server, sockets};
@@ -169,26 +170,25 @@ fn xmpp_home(
 
 /// A peer that is everybody, unless something else has to be proven.
 pub(super) fn open_peer(section: &Section<'_>, peer: &Peer) {
-    if peer.tls_name.is_none() && peer.account.is_none() {
-        let networks: Vec<Cidr> = peer.source.iter().map(|source| source.network).collect();
+    if peer.known.tls_name.is_none() && peer.known.account.is_none() {
+        let networks: Vec<Network> = peer.known.ranges.iter().map(|range| range.network).collect();
         open_to_all(section, &networks);
     }
 }
 
 /// The peers that accounts imply which no entry names: from anywhere, for the domains of the account.
 pub(super) fn accounts_without_peer(accounts: &[SipAccount], peers: &[Peer]) -> Vec<Peer> {
-    let named = |account: &&SipAccount| peers.iter().any(|peer| peer.account.as_ref() == Some(&account.username));
-    let implied = |account: &SipAccount| Peer {
-        name: account.username.clone(),
-        account: Some(account.username.clone()),
-        domains: account.domains.clone(),
-        ..Peer::default()
+    let named = |account: &&SipAccount| peers.iter().any(|peer| peer.known.account.as_ref() == Some(&account.username));
+    let implied = |account: &SipAccount| {
+        let (name, domains) = (account.username.clone(), account.domains.clone());
+        let known = trust::Peer { account: Some(name.clone()), name, domains, ..trust::Peer::default() };
+        Peer { known, hosts: Vec::new() }
     };
     accounts.iter().filter(|account| !named(account)).map(implied).collect()
 }
 
 /// A source that is everybody.
-pub(super) fn open_to_all(section: &Section<'_>, source: &[Cidr]) {
+pub(super) fn open_to_all(section: &Section<'_>, source: &[Network]) {
     if let Some(all) = source.iter().find(|net| net.bits == 0) {
         let what = format!("{all} is every address there is, so anybody may send in the name of these domains");
         section.warn("source", what, "name the networks of the peer");
@@ -219,14 +219,15 @@ pub(super) fn peer(section: &Section<'_>, asserted: &[String], domains: &[Read<'
 /// The peer that a `home = "sip"` domain implies: whoever its requests go to may also send for it.
 pub(super) fn implied_peer(domain: &Domain) -> Peer {
     let hop = domain.target();
-    let mut source: Vec<Source> = domain.source.iter().copied().map(Source::from).collect();
+    let mut ranges: Vec<Range> = domain.source.iter().copied().map(Range::from).collect();
     let mut hosts = Vec::new();
     match hop.host.ip() {
-        Some(ip) => source.push(Cidr::host(ip).into()),
+        Some(ip) => ranges.push(Network::host(ip).into()),
         None => hosts.push(hop),
     }
     let domains = vec![domain.mapping.sip_host.clone()];
-    Peer { name: sip_name(&domain.mapping), source, hosts, domains, ..Peer::default() }
+    let known = trust::Peer { name: sip_name(&domain.mapping), ranges, domains, ..trust::Peer::default() };
+    Peer { known, hosts }
 }
 
 /// Sending: no next hop is stox itself, and somebody may send for each domain.
@@ -256,8 +257,8 @@ pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
         };
         let host = &domain.mapping.sip_host;
         if !peers.iter().any(|peer| {
-            peer.domains.contains(host)
-                && (!peer.source.is_empty() || peer.tls_name.is_some() || peer.account.is_some())
+            peer.known.domains.contains(host)
+                && (!peer.known.ranges.is_empty() || peer.known.tls_name.is_some() || peer.known.account.is_some())
         }) {
             let what = format!(
                 "is missing and no peer is allowed to send for \"{host}\": only the addresses that DNS gives for that \

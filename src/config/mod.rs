@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::gateway::trust::Network;
 use crate::mapping::preset::Preset;
 use crate::mapping::{DomainMapping, Home};
 use crate::sip::auth::Account;
@@ -31,12 +32,12 @@ use crate::tls;
 
 pub use accounts::{Auth, Register, SipAccount, User};
 pub use keys::known_keys;
-pub use peer::{Peer, Source};
+pub use peer::Peer;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;
 use section::{Document, Section};
 pub use server::Server;
-pub use value::{Cidr, HostPort, Listen, NextHop, Transport};
+pub use value::{HostPort, Listen, NextHop, Transport};
 
 /// Where the configuration is looked for when the command line names no file.
 pub const DEFAULT_PATH: &str = "/etc/stox/stox.toml";
@@ -180,7 +181,7 @@ fn peers(section: &Section<'_>, sip: Option<&Sip>, domains: &[read::Read<'_, Dom
     let all_accounts = accounts.len() == section.sections("account").len();
     let entry = |section: Section<'_>| {
         let peer = read::peer::peer(&section, accounts, all_accounts);
-        check::peer(&section, &peer.domains, domains);
+        check::peer(&section, &peer.known.domains, domains);
         check::open_peer(&section, &peer);
         peer
     };
@@ -295,7 +296,7 @@ pub struct Domain {
     /// address the host of `sip`.
     pub tls_name: Option<String>,
     /// Networks, besides the next hop, that may send in this domain's name (`home = "sip"`).
-    pub source: Vec<Cidr>,
+    pub source: Vec<Network>,
     /// The largest request sent over UDP, bytes, the whole request counted (RFC 3261 section 18.1.1, RFC 3428
     /// section 8).
     pub max_message: usize,

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::section::Section;
-use super::value::{self, Bad, Cidr, HostPort, Listen, NextHop};
+use super::value::{self, Bad, HostPort, Listen, NextHop};
 use super::{Admin, Component, Domain, Large, Limits, Log, LogFormat, Message, Secret, Sip, UnknownSource};
 use crate::mapping::preset::{self, Preset};
 use crate::mapping::{DomainMapping, Home, RegexRule, Typing, UriForm, UserRule};
@@ -217,7 +217,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         },
         next_hop: section.parsed("next_hop", NextHop::read),
         tls_name: section.parsed("tls_name", |text| HostPort::read(text).map(|name| name.host)),
-        source: section.list("source", Cidr::read),
+        source: section.list("source", value::network),
         max_message: bytes("max_message", 500..=65_000, Domain::MAX_MESSAGE),
         max_body: bytes("max_body", 100..=16 << 20, usize::MAX),
         options_every: options_every(&section),

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::gateway::trust::Network;
+
 /// What a value's text fails on, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bad {
@@ -195,47 +197,26 @@ pub(super) fn host_name(text: &str) -> Result<String, Bad> {
 }
 
 /// `192.0.2.0/24`, `2001:db8::/32`, or one address: a network that requests may come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cidr {
-    /// The network's first address.
-    pub network: IpAddr,
-    /// How many leading bits count.
-    pub bits: u8,
-}
-
-impl Cidr {
-    /// The network of exactly one address.
-    pub fn host(ip: IpAddr) -> Cidr {
-        Cidr { network: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+pub(super) fn network(text: &str) -> Result<Network, Bad> {
+    const TODO: &str = "write an address or a network such as \"192.0.2.0/24\" or \"2001:db8::/32\"";
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text, None),
+    };
+    let Ok(ip) = address.parse::<IpAddr>() else {
+        return bad(format!("has \"{address}\" where an IP address belongs"), TODO);
+    };
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let Some(digits) = bits else { return Ok(Network { first: ip, bits: most }) };
+    let bits = match digits.parse::<u8>() {
+        Ok(bits) if bits <= most => bits,
+        _ => return bad(format!("has a bad prefix length (\"{digits}\", at most {most})"), TODO),
+    };
+    let first = first_of(ip, bits);
+    if first != ip {
+        return bad("has bits set beyond its prefix", format!("write \"{first}/{bits}\", or only \"{ip}\""));
     }
-
-    /// Whether `ip` lies in it; an IPv4 address mapped into IPv6 counts as the IPv4 address.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        ip.is_ipv4() == self.network.is_ipv4() && first_of(ip, self.bits) == self.network
-    }
-
-    pub(super) fn read(text: &str) -> Result<Cidr, Bad> {
-        const TODO: &str = "write an address or a network such as \"192.0.2.0/24\" or \"2001:db8::/32\"";
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let Ok(ip) = address.parse::<IpAddr>() else {
-            return bad(format!("has \"{address}\" where an IP address belongs"), TODO);
-        };
-        let whole = Cidr::host(ip);
-        let Some(digits) = bits else { return Ok(whole) };
-        let bits = match digits.parse::<u8>() {
-            Ok(bits) if bits <= whole.bits => bits,
-            _ => return bad(format!("has a bad prefix length (\"{digits}\", at most {})", whole.bits), TODO),
-        };
-        let network = first_of(ip, bits);
-        if network != ip {
-            return bad("has bits set beyond its prefix", format!("write \"{network}/{bits}\", or only \"{ip}\""));
-        }
-        Ok(Cidr { network: ip, bits })
-    }
+    Ok(Network { first, bits })
 }
 
 /// The first address of the network of `bits` leading bits that `ip` lies in.
@@ -248,16 +229,6 @@ fn first_of(ip: IpAddr, bits: u8) -> IpAddr {
         IpAddr::V6(ip) => {
             let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
             IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
-        }
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Cidr::host(self.network) {
-            write!(f, "{}", self.network)
-        } else {
-            write!(f, "{}/{}", self.network, self.bits)
         }
     }
 }
@@ -354,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_network_holds_the_addresses_of_its_prefix() {
-        let holds = |net: &str, ip: &str| Cidr::read(net).unwrap().contains(ip.parse().unwrap());
+        let holds = |net: &str, ip: &str| network(net).unwrap().contains(ip.parse().unwrap());
         assert!(holds("192.0.2.0/24", "192.0.2.255"));
         assert!(!holds("192.0.2.0/24", "192.0.3.0"));
         assert!(holds("192.0.2.7", "::ffff:192.0.2.7"));
@@ -364,7 +335,7 @@ mod tests {
         assert!(!holds("0.0.0.0/0", "2001:db8::1"));
         assert!(holds("::/0", "2001:db8::1"));
         for wrong in ["", "192.0.2.1/24", "192.0.2.0/33", "::/129", "192.0.2.0/", "pbx.example", "192.0.2.0/-1"] {
-            assert!(Cidr::read(wrong).is_err(), "{wrong}");
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::Node;
 use super::settings::{destination, transports};
-use crate::config::{self, NextHop, Source, UnknownSource};
+use crate::config::{self, NextHop, UnknownSource};
 use crate::gateway::Input;
 use crate::gateway::trust::{Network, Peer, Range, Stranger, Trust};
 use crate::net::{Dns, Intake, ToShard};
@@ -40,7 +40,7 @@ impl Names {
     async fn look_up(&mut self, peers: &[config::Peer]) {
         let mut searches = Vec::new();
         for peer in peers {
-            searches.extend(peer.hosts.iter().map(|hop| self.search(peer.name.clone(), hop.clone())));
+            searches.extend(peer.hosts.iter().map(|hop| self.search(peer.known.name.clone(), hop.clone())));
         }
         self.silent = false;
         for (peer, hop, found) in join_all(searches).await {
@@ -97,17 +97,8 @@ impl Node {
         names.look_up(peers).await;
         let peer = |peer: &config::Peer| {
             let hosts = peer.hosts.iter().flat_map(|hop| names.of(hop)).map(|ip| Range::from(Network::host(ip)));
-            Peer {
-                name: peer.name.clone(),
-                ranges: peer.source.iter().map(Source::range).chain(hosts).collect(),
-                tls_name: peer.tls_name.clone(),
-                account: peer.account.clone(),
-                domains: peer.domains.clone(),
-                asserted_identity: peer.asserted_identity,
-                accept: peer.accept.clone(),
-                rate: peer.rate,
-                user_rate: peer.user_rate,
-            }
+            let ranges = peer.known.ranges.iter().copied().chain(hosts).collect();
+            Peer { ranges, ..peer.known.clone() }
         };
         Trust::new(peers.iter().map(peer).collect(), self.stranger())
     }

@@ -96,9 +96,12 @@ fn a_small_configuration_is_complete() {
     assert_eq!(lines(config.warnings), Vec::<String>::new());
     assert!(config.admin.is_none());
     let [peer] = config.peers.as_slice() else { panic!("{:?}", config.peers) };
-    assert_eq!((peer.name.as_str(), peer.domains.as_slice()), ("pbx.example", &["pbx.example".to_owned()][..]));
-    assert!(peer.source[0].network.contains("127.0.0.1".parse().unwrap()));
-    assert!(!peer.source[0].network.contains("127.0.0.2".parse().unwrap()));
+    assert_eq!(
+        (peer.known.name.as_str(), peer.known.domains.as_slice()),
+        ("pbx.example", &["pbx.example".to_owned()][..])
+    );
+    assert!(peer.known.ranges[0].network.contains("127.0.0.1".parse().unwrap()));
+    assert!(!peer.known.ranges[0].network.contains("127.0.0.2".parse().unwrap()));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! `[[sip.peer]]`.
 
 use crate::config::accounts::SipAccount;
-use crate::config::peer::{Peer, Source};
+use crate::config::peer::{Peer, range};
 use crate::config::section::Section;
 use crate::config::value::{self, Bad};
 use crate::gateway::rate::Rate;
+use crate::gateway::trust;
 use crate::sip::message::Method;
 
 /// Requests a second at most: more than a core serves.
@@ -32,10 +33,9 @@ pub(in crate::config) fn peer(section: &Section<'_>, accounts: &[SipAccount], al
     {
         domains.clone_from(&account.domains);
     }
-    Peer {
+    let known = trust::Peer {
         name,
-        source: section.list("source", Source::read),
-        hosts: Vec::new(),
+        ranges: section.list("source", range),
         tls_name: section.parsed("tls_name", tls_name),
         account: account.map(|account| account.username.clone()),
         domains,
@@ -43,7 +43,8 @@ pub(in crate::config) fn peer(section: &Section<'_>, accounts: &[SipAccount], al
         accept: section.list("accept", method),
         rate: rate(section, "rate", "burst"),
         user_rate: rate(section, "user_rate", "user_burst"),
-    }
+    };
+    Peer { known, hosts: Vec::new() }
 }
 
 fn account<'a>(section: &Section<'_>, accounts: &'a [SipAccount], all: bool) -> Option<&'a SipAccount> {

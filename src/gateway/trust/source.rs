@@ -1,5 +1,6 @@
 //! Where a request comes from, and what a peer is recognised by.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::sip::endpoint::Flow;
@@ -38,6 +39,14 @@ impl Network {
     }
 }
 
+impl fmt::Display for Network {
+    /// `192.0.2.0/24`, or one address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        if *self == Self::host(self.first) { Ok(()) } else { write!(f, "/{}", self.bits) }
+    }
+}
+
 /// A block of addresses, and where several systems share one address, what tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -56,6 +65,20 @@ impl Range {
         self.transport.is_none_or(|transport| transport == source.transport)
             && self.port.is_none_or(|port| port == source.port && source.transport == Transport::Udp)
             && self.network.contains(source.ip)
+    }
+}
+
+impl fmt::Display for Range {
+    /// `192.0.2.0/24`, `tcp:192.0.2.7`, `[2001:db8::7]:5080`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(transport) = self.transport {
+            write!(f, "{}:", transport.token().to_ascii_lowercase())?;
+        }
+        match self.port {
+            Some(port) if self.network.first.is_ipv6() => write!(f, "[{}]:{port}", self.network),
+            Some(port) => write!(f, "{}:{port}", self.network),
+            None => write!(f, "{}", self.network),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who may send.
 
 use super::{SMALL, lines, parse};
-use stox::config::{Config, Peer, Source};
+use stox::config::Config;
 use stox::gateway::rate::Rate;
+use stox::gateway::trust::{Peer, Range};
 use stox::sip::locate::Transport;
 use stox::sip::message::Method;
 
@@ -14,7 +15,7 @@ fn with(text: &str) -> String {
 fn peers(text: &str) -> Vec<Peer> {
     let Config { peers, warnings, .. } = parse(&with(text)).unwrap();
     assert_eq!(lines(warnings), Vec::<String>::new());
-    peers
+    peers.into_iter().map(|peer| peer.known).collect()
 }
 
 fn mistakes(text: &str) -> Vec<String> {
@@ -36,14 +37,14 @@ fn a_peer_is_known_by_where_it_sends_from_by_its_certificate_or_by_its_account()
     );
     let peers = peers(&text);
     let [one, two, three, implied] = peers.as_slice() else { panic!("{peers:#?}") };
-    let shown: Vec<String> = one.source.iter().map(Source::to_string).collect();
+    let shown: Vec<String> = one.ranges.iter().map(Range::to_string).collect();
     assert_eq!(shown, ["192.0.2.0/24", "udp:192.0.2.7:5080", "tls:2001:db8::/32", "[2001:db8::7]:5080"]);
-    assert_eq!((one.source[2].transport, one.source[3].port), (Some(Transport::Tls), Some(5080)));
+    assert_eq!((one.ranges[2].transport, one.ranges[3].port), (Some(Transport::Tls), Some(5080)));
     assert!(one.asserted_identity && !two.asserted_identity);
     assert_eq!(one.accept, [Method::Message]);
     assert_eq!(one.rate, Some(Rate { per_second: 100, burst: 200 }));
     assert_eq!(one.user_rate, Some(Rate { per_second: 5, burst: 7 }));
-    assert_eq!((two.tls_name.as_deref(), two.source.len()), (Some("pbx.example"), 0));
+    assert_eq!((two.tls_name.as_deref(), two.ranges.len()), (Some("pbx.example"), 0));
     assert_eq!((three.account.as_deref(), three.domains.as_slice()), (Some("branch"), &["pbx.example".to_owned()][..]));
     assert_eq!(implied.name, "pbx.example", "the account has an entry, so none is implied");
 }
@@ -52,7 +53,7 @@ fn a_peer_is_known_by_where_it_sends_from_by_its_certificate_or_by_its_account()
 fn an_account_without_an_entry_is_a_peer_from_anywhere() {
     let peers = peers(ACCOUNT);
     let [account, domain] = peers.as_slice() else { panic!("{peers:#?}") };
-    assert_eq!((account.account.as_deref(), account.source.len()), (Some("branch"), 0));
+    assert_eq!((account.account.as_deref(), account.ranges.len()), (Some("branch"), 0));
     assert_eq!((account.domains.len(), domain.account.as_deref()), (1, None));
 }
 
