@@ -33,7 +33,7 @@ from stage import Stage, telephones
 #: The domains of stox that federate.
 GATES = ("gate.example", "direct.gate.example", "one.gate.example", "two.gate.example", "three.gate.example")
 #: Who is elsewhere, as Kamailio sees it.
-CHAT = r"(^|\.)(verona|mantua|venice|twin|gw|xmpp)\.example$"
+CHAT = r"(^|\.)(verona|mantua|venice|gw|xmpp)\.example$"
 #: Domains without a server that answers: no service, none that listens, one that says nothing. missing.example is not
 #: in the zone at all.
 NOWHERE = ("dot.example", "dead.example", "silent.example")
@@ -130,12 +130,12 @@ class Federation(Stage):
                 + "".join(PARTNER.format(name=name, what=what) for name, what in PARTNERS.items())
                 + "".join(telephones(name, f"sip:127.0.0.1:{self.kamailio.sip};transport=udp", link=False)
                           for name in (*GATES, "both.example"))
-                + "".join(CHATS.format(name=name) for name in (*self.chats, "twin.example")) + EVERYBODY)
+                + "".join(CHATS.format(name=name) for name in self.chats) + EVERYBODY)
 
     def zone(self):
         lines = ["localhost. 60 IN A 127.0.0.1", srv("dot.example", 0, priority=0, target="."),
                  srv("dead.example", self.closed), srv("silent.example", self.silent),
-                 srv("second.verona.example", self.closed, priority=1), *self.more_names()]
+                 srv("second.verona.example", self.closed, priority=1)]
         for host, at in [(host, server) for server in self.servers for host in server.hosts] + [(gate, self) for gate in GATES]:
             direct = host.startswith("direct.")
             lines.append(srv(host, self.wire(at, direct).port, "xmpps-server" if direct else "xmpp-server"))
@@ -144,9 +144,6 @@ class Federation(Stage):
     def wire(self, at, direct=False):
         """What leads to a server, or to stox: the stage itself."""
         return self.wires[at.direct if direct else at.s2s]
-
-    def more_names(self):
-        return []
 
     async def start(self):
         async def say_nothing(reader, writer):

@@ -2,62 +2,73 @@
 
 import asyncio
 
-from federation import CHAT, CHATS, Federation, server, srv
+from federation import CHATS, server, srv
 from flow import Flow, again
+from peers import certificates
+from peers.names import Names
 from peers.phone import Phone
 from peers.proxy import Proxy
-from stage import telephones
+from stage import Stage, telephones
 
 from . import check, equal, quote
 
 
-class Twins(Federation):
-    """The other one serves twin.example, where laurence has a phone."""
+class Side:
+    """An instance of stox that serves `domain`, and knows `other`; a Kamailio, and a phone of `user` behind it."""
+
+    def __init__(self, stage, domain, other, user, own, ports):
+        sip, s2s, direct, kamailio = ports
+        self.domain, self.user = domain, user
+        self.kamailio = stage.add(Proxy(stage.place, f"kamailio-{own}", domain, sip=kamailio, stox=sip, chat=other.replace(".", r"\.")))
+        sides = (server([domain], sip=sip, s2s=s2s, direct=direct, dns=stage.names.port, own=own, certificates=stage.certificates)
+                 + telephones(domain, f"sip:127.0.0.1:{kamailio};transport=udp", link=False) + CHATS.format(name=other))
+        self.stox = stage.stox(f"stox-{own}", None, sides)
+        self.phone = Phone(stage.place, user)
+
+    async def message(self, to, text, **more):
+        """Its phone sends by way of its Kamailio; the final response."""
+        return await self.phone.message(to, text, sender=f"sip:{self.user}@{self.domain}", at=self.kamailio.sip, **more)
+
+
+class Twins(Stage):
+    """gate.example, where friar has a phone, and twin.example, where laurence has one."""
 
     def __init__(self, world):
-        place = world.place
-        self.twin_sip, self.twin_s2s, self.twin_direct, kamailio = place.ports(4)
         super().__init__(world)
-        self.other_kamailio = self.add(Proxy(place, "kamailio-twin", "twin.example", sip=kamailio, stox=self.twin_sip,
-                                             chat=CHAT.replace("twin", "gate")))
-        sides = (server(["twin.example"], sip=self.twin_sip, s2s=self.twin_s2s, direct=self.twin_direct, dns=self.names.port,
-                        own="twin", certificates=self.certificates)
-                 + telephones("twin.example", f"sip:127.0.0.1:{kamailio};transport=udp", link=False) + CHATS.format(name="gate.example"))
-        self.other = self.stox("stox-twin", None, sides)
-        self.laurence = Phone(place, "laurence")
-
-    def more_names(self):
-        return [srv("twin.example", self.twin_s2s)]
+        self.certificates = certificates.make_servers(self.place)
+        ports = [self.place.ports(4) for _ in range(2)]
+        self.names = self.add(Names(self.place, "\n".join((
+            "localhost. 60 IN A 127.0.0.1", srv("gate.example", ports[0][1]), srv("twin.example", ports[1][1])))))
+        self.friar = Side(self, "gate.example", "twin.example", "friar", "gate", ports[0])
+        self.laurence = Side(self, "twin.example", "gate.example", "laurence", "twin", ports[1])
+        self.sides = (self.friar, self.laurence)
 
     async def start(self):
         await super().start()
-        await self.laurence.open()
-        await self.laurence.register(at=self.other_kamailio.sip, domain="twin.example")
+        for side in self.sides:
+            await side.phone.open()
+            await side.phone.register(at=side.kamailio.sip, domain=side.domain)
 
     async def stop(self):
-        self.laurence.close()
+        for side in self.sides:
+            side.phone.close()
         await super().stop()
 
     def fresh(self):
-        super().fresh()
-        self.laurence.mail.clear()
-        self.laurence.answers = lambda request: "200 OK"
-
-    async def back(self, text, **more):
-        """Laurence's phone to friar's."""
-        return await self.laurence.message("friar@gate.example", text, sender="sip:laurence@twin.example",
-                                           at=self.other_kamailio.sip, **more)
+        for side in self.sides:
+            side.phone.mail.clear()
+            side.phone.answers = lambda request: "200 OK"
 
 
 @check("twins-message", 30, stage=Twins)
 async def _(s):
-    there = await s.message("laurence@twin.example", "Holy Franciscan friar!")
-    got = await s.laurence.mail.next()
+    there = await s.friar.message("laurence@twin.example", "Holy Franciscan friar!")
+    got = await s.laurence.phone.mail.next()
     equal(got.text, "Holy Franciscan friar!", "text")
-    back = await s.back("This same should be the voice of Friar John.")
-    answer = await s.phone.mail.next()
+    back = await s.laurence.message("friar@gate.example", "This same should be the voice of Friar John.")
+    answer = await s.friar.phone.mail.next()
     equal(answer.text, "This same should be the voice of Friar John.", "text")
-    metrics = {name: value for name, value in (await s.other.metrics("stox_xmpp_s2s")).items() if value}
+    metrics = {name: value for name, value in (await s.laurence.stox.metrics("stox_xmpp_s2s")).items() if value}
     return (f"laurence's phone received {quote(got.text)} from {got.get('from')} (friar: {there.answer}), friar's "
             f"{quote(answer.text)} (laurence: {back.answer}); /metrics of the other: {metrics}")
 
@@ -65,11 +76,11 @@ async def _(s):
 @check("twins-refused", 30, stage=Twins)
 async def _(s):
     """What the phone behind the other stox says reaches the one that asked."""
-    s.laurence.answers = lambda request: "404 No such friar"
-    there = await s.message("laurence@twin.example", "Are you there?")
-    absent = await s.message("mercutio@twin.example", "And you?")
-    s.phone.answers = lambda request: "486 Busy praying"
-    back = await s.back("And there?")
+    s.laurence.phone.answers = lambda request: "404 No such friar"
+    there = await s.friar.message("laurence@twin.example", "Are you there?")
+    absent = await s.friar.message("mercutio@twin.example", "And you?")
+    s.friar.phone.answers = lambda request: "486 Busy praying"
+    back = await s.laurence.message("friar@gate.example", "And there?")
     for answer in (there, absent, back):
         assert answer.status >= 400, f"answer {answer.answer}"
     return f"friar's phone received {there.answer} and {absent.answer}; laurence's {back.answer}"
@@ -79,9 +90,9 @@ async def _(s):
 async def _(s):
     """Two hundred each way at once."""
     for n in range(200):
-        answers = await asyncio.gather(s.message("laurence@twin.example", f"line {n}"), s.back(f"line {n}"))
+        answers = await asyncio.gather(s.friar.message("laurence@twin.example", f"line {n}"), s.laurence.message("friar@gate.example", f"line {n}"))
         equal([answer.status for answer in answers], [200, 200], f"the answers to {n}")
-    got = [[message.text for message in phone.mail.kept] for phone in (s.laurence, s.phone)]
+    got = [[message.text for message in phone.mail.kept] for phone in (s.laurence.phone, s.friar.phone)]
     equal(got, [[f"line {n}" for n in range(200)]] * 2, "what the phones received")
     return "each phone received 200 messages in order"
 
@@ -89,5 +100,5 @@ async def _(s):
 @check("twins-restarted", 90, stage=Twins)
 async def _(s):
     """The other stox is restarted while friar sends: every message arrives once, or he is told."""
-    flow = Flow(None, s.laurence, None, lambda text: s.message("laurence@twin.example", text, within=40), messages=250)
-    return f"laurence and friar: {await flow.phone_to_phone(again(s.other), 20)}"
+    flow = Flow(None, s.laurence.phone, None, lambda text: s.friar.message("laurence@twin.example", text, within=40), messages=250)
+    return f"laurence and friar: {await flow.phone_to_phone(again(s.laurence.stox), 20)}"

@@ -37,6 +37,7 @@ SERVERS = {
     "venice": "DNS:venice.example,DNS:*.venice.example",
     "twin": "DNS:twin.example",
     "raw": "DNS:raw.example",
+    "gate": "DNS:gate.example",
     "next": "DNS:gate.example,DNS:*.gate.example",
 }
 #: What is wrong with these is their name, their time, their authority.
