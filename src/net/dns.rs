@@ -3,6 +3,8 @@
 //! Nothing is kept here but the resolver's connections: what an answer is worth and for how long is decided by
 //! [`Finder`](crate::sip::locate::Finder). Every question gets an answer, if need be "not now".
 
+mod tlsa;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -18,6 +18,7 @@
 //! | `tell` | the log |
 //! | `view` | counts for the metrics page |
 //! | `associate` | whether a certificate is that of a domain's server, if need be by asking the domain (RFC 7712) |
+//! | `posh` | what a domain says of it over HTTPS (RFC 7711) |
 
 mod accept;
 pub mod associate;
@@ -26,6 +27,7 @@ mod handshake;
 mod hub;
 mod line;
 mod pace;
+pub mod posh;
 mod stream;
 mod tell;
 mod view;

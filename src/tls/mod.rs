@@ -4,10 +4,13 @@
 //! what they say now; [`verify`] decides about a peer's certificate during the handshake, and [`names`] says which SIP
 //! domains it proves (RFC 5922). XMPP servers have a store of their own, [`xmpp`], with a certificate for each domain,
 //! and judge after the handshake, when the stream has said whom it is for; [`identity`] has the rules for names there.
+//! What a domain says of its certificates over HTTPS and in DNS, [`posh`] and [`dane`] read.
 
+pub mod dane;
 pub mod files;
 pub mod identity;
 pub mod names;
+pub mod posh;
 mod store;
 #[cfg(test)]
 mod tests;

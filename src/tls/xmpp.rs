@@ -4,7 +4,7 @@
 //! later; then [`Store::judge`] is asked, and a stream whose peer cannot be believed may still prove itself by dialback.
 //! Sessions are resumed in both roles: the certificates of a session come back with it, and are judged again.
 
-mod judge;
+pub(super) mod judge;
 mod late;
 mod settings;
 #[cfg(test)]
@@ -18,11 +18,13 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ConnectionCommon, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig};
 
+use super::dane;
 use super::files::{self, Anchors, FileError, Own, Validity};
 use super::identity::Identities;
+use super::posh;
 use super::watched::{Watched, stamps};
 use crate::time::Timestamp;
-use crate::xmpp::federation::Judgement;
+use crate::xmpp::federation::{Association, Judgement};
 
 /// A certificate of ours and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,18 @@ pub struct Facts {
     pub chain: Vec<CertificateDer<'static>>,
     /// For the channel binding `tls-exporter` (RFC 9266), where TLS 1.3 makes it unique.
     pub exporter: Option<[u8; 32]>,
+}
+
+/// Judges by fingerprints that the domain publishes over HTTPS: whatever it names, the certificate is to be in time (RFC
+/// 7711 section 6).
+#[must_use]
+pub fn judge_by_posh(fingerprints: &posh::Fingerprints, chain: &[CertificateDer<'_>], now: Timestamp) -> Judgement {
+    let judged = match chain.first() {
+        None => Err("it shows no certificate".to_owned()),
+        Some(leaf) if fingerprints.have(leaf) => judge::in_time(leaf, now),
+        Some(_) => Err("its certificate is not one that its domain publishes".to_owned()),
+    };
+    judge::judgement(judged, Association::Posh)
 }
 
 /// Reads them from a connection whose handshake is done, in either role.
@@ -217,7 +231,23 @@ impl Store {
             // A session would bring the same certificate back when the peer may have a better one.
             current.forget(&name);
         }
-        judge::judgement(judged)
+        judge::judgement(judged, Association::Pkix)
+    }
+
+    /// The same by records of DNS that DNSSEC proves (RFC 7673). `host`: the server that DNS, proven too, names for the
+    /// domain.
+    #[must_use]
+    pub fn judge_by_dane(
+        &self,
+        records: &[dane::Record],
+        chain: &[CertificateDer<'_>],
+        (domain, host): (&str, &str),
+        now: Timestamp,
+    ) -> Judgement {
+        let roots = &self.watched.get().roots;
+        let algorithms = self.provider.signature_verification_algorithms;
+        let context = dane::Context { roots, algorithms, now, names: [domain, host] };
+        judge::judgement(dane::judge(records, chain, &context), Association::Dane)
     }
 
     /// Our certificates as they are shown now.

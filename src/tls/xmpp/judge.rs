@@ -5,14 +5,17 @@ use std::time::Duration;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{CertificateError, Error, RootCertStore};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use crate::time::Timestamp;
+use crate::tls::files;
 use crate::tls::identity::Identities;
 use crate::tls::verify::{self, Purpose};
 use crate::xmpp::federation::{Association, Judgement};
 
 /// Certificates of a chain that are looked at beside the leaf: real ones have one to three.
-const OTHERS: usize = 16;
+pub(in crate::tls) const OTHERS: usize = 16;
 
 /// Whether `chain`, the leaf first, leads to one of `roots` and names `domain`; else why not, as a clause.
 pub(super) fn judge(
@@ -28,7 +31,7 @@ pub(super) fn judge(
 }
 
 /// Whether a certificate leads to one of `roots`, is in time, and meant for XMPP or TLS.
-pub(super) fn path(
+pub(in crate::tls) fn path(
     (leaf, others): (&CertificateDer<'_>, &[CertificateDer<'_>]),
     roots: &RootCertStore,
     algorithms: WebPkiSupportedAlgorithms,
@@ -39,13 +42,29 @@ pub(super) fn path(
 }
 
 /// Whether it names `domain`.
-pub(super) fn named(leaf: &CertificateDer<'_>, domain: &str) -> Result<(), String> {
+pub(in crate::tls) fn named(leaf: &CertificateDer<'_>, domain: &str) -> Result<(), String> {
     let names = Identities::of(leaf);
     if names.has(domain) { Ok(()) } else { Err(format!("its certificate names {names}, not {domain}")) }
 }
 
-pub(super) fn judgement(judged: Result<(), String>) -> Judgement {
-    judged.map_or_else(Judgement::Unproven, |()| Judgement::Proven(Association::Pkix))
+/// Whether it is valid now.
+pub(super) fn in_time(leaf: &CertificateDer<'_>, now: Timestamp) -> Result<(), String> {
+    let Ok((_, leaf)) = X509Certificate::from_der(leaf) else {
+        return Err("its certificate cannot be read".to_owned());
+    };
+    let (validity, now) = (leaf.validity(), now.0.div_euclid(1_000));
+    let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    if now > until {
+        Err(format!("its certificate expired on {}", files::date(until)))
+    } else if now < from {
+        Err(format!("its certificate is not valid before {}", files::date(from)))
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn judgement(judged: Result<(), String>, by: Association) -> Judgement {
+    judged.map_or_else(Judgement::Unproven, |()| Judgement::Proven(by))
 }
 
 /// A time before 1970 is 1970: no certificate is valid then.

@@ -10,7 +10,6 @@ use rustls::pki_types::CertificateDer;
 
 use super::*;
 use crate::tls::tests::{Authority, Folder, dns};
-use crate::xmpp::federation::Association;
 
 /// 2026-11-21T00:00:00Z.
 const TODAY: Timestamp = Timestamp(1_795_219_200_000);
