@@ -301,7 +301,7 @@ mod tests {
         for second in 2..80 {
             confirmations.sent(0, "mute.example", second);
             for ping in due(&mut confirmations, &mut ids) {
-                assert_eq!(confirmations.forget_ping(&ping, at(second)).given_up, []);
+                assert!(confirmations.forget_ping(&ping, at(second)).given_up.is_empty());
             }
         }
         assert_eq!(confirmations.link_down(0), (1..80).collect::<Vec<_>>());

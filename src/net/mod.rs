@@ -35,7 +35,7 @@ use crate::time::{Now, Timestamp};
 use crate::xmpp::stanza::Stanza;
 
 pub use connections::{ConnectionLimits, Connections, ConnectionsView};
-pub use dns::{Dns, DnsSetup, Found};
+pub use dns::{Dns, DnsSetup, Dnssec, Found};
 pub use federation::FederatedLink;
 pub use intake::{Intake, Refused};
 pub use probe::Probe;

@@ -12,7 +12,7 @@ use crate::gateway::trust::Trust;
 use crate::gateway::{Gateway, Route, Settings, Size};
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
-use crate::net::{DnsSetup, Udp};
+use crate::net::{DnsSetup, Dnssec, Udp};
 use crate::sip::auth::server::ServerConfig;
 use crate::sip::endpoint::{self, EndpointConfig, SentBy};
 use crate::sip::locate::{self, Destination, Transports};
@@ -81,7 +81,8 @@ impl Node {
 
     pub(super) fn dns(&self) -> DnsSetup {
         let dns = &self.config.dns;
-        DnsSetup { servers: dns.servers.clone(), timeout: dns.timeout, attempts: dns.attempts }
+        let dnssec = if dns.dnssec { Dnssec::Root } else { Dnssec::Off };
+        DnsSetup { servers: dns.servers.clone(), timeout: dns.timeout, attempts: dns.attempts, dnssec }
     }
 
     fn endpoint(&self, udp: &[Udp]) -> EndpointConfig {

@@ -1,5 +1,6 @@
 //! One test binary, so one link.
 
+mod associate;
 #[allow(clippy::unwrap_used)]
 mod certs;
 mod component;

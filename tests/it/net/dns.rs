@@ -11,7 +11,7 @@ use hickory_server::Server;
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use stox::gateway::Input;
-use stox::net::{Dns, DnsSetup};
+use stox::net::{Dns, DnsSetup, Dnssec};
 use stox::sip::locate::{Answer, Dice, Query, Reason, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
@@ -45,7 +45,7 @@ struct Rig {
 impl Rig {
     fn at(addr: SocketAddr, timeout: Duration, attempts: usize) -> Self {
         let (shard, inputs) = mpsc::channel(16);
-        let dns = Dns::new(&DnsSetup { servers: vec![addr], timeout, attempts }, shard);
+        let dns = Dns::new(&DnsSetup { servers: vec![addr], timeout, attempts, dnssec: Dnssec::Off }, shard);
         Self { dns, inputs, _server: None }
     }
 
@@ -74,7 +74,7 @@ impl Rig {
 async fn serve(zone: &str) -> (Server<Catalog>, SocketAddr) {
     let origin = Name::from_ascii("pbx.test.").unwrap();
     let (_, records) = Parser::new(zone, None, Some(origin.clone())).parse().unwrap();
-    let zone = InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny);
+    let zone = InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny, None);
     let handler: InMemoryZoneHandler = zone.unwrap();
     let mut catalog = Catalog::new();
     catalog.upsert(origin.into(), vec![Arc::new(handler)]);
