@@ -7,6 +7,7 @@ use super::{Error, Node};
 use crate::config::{Server, Transport};
 use crate::ids::Ids;
 use crate::net::federation::associate::Associations;
+use crate::net::federation::posh::Posh;
 use crate::net::federation::{Federated, FederationSetup};
 use crate::net::{Dns, NetLink, ToShard, XmppLink};
 use crate::tls::xmpp::{Start, Store};
@@ -47,7 +48,7 @@ impl Node {
             },
             federation: federation(server, partners),
             tls: Arc::clone(&tls),
-            associations: Associations::new(Arc::clone(&tls), self.clock),
+            associations: self.associations(&tls, dns, server),
             connect_within: server.connect_timeout,
             connections: server.connections,
             per_source: server.connections_per_source,
@@ -55,6 +56,18 @@ impl Node {
         };
         let federated = Federated::start(setup, self.clock, shard.clone(), dns.clone());
         Ok(Some(Servers { federated, tls }))
+    }
+
+    /// By what certificates are believed.
+    fn associations(&self, tls: &Arc<Store>, dns: &Dns, server: &Server) -> Associations {
+        let mut associations = Associations::new(Arc::clone(tls), self.clock);
+        if self.config.dns.dnssec {
+            associations = associations.with_dane(dns.clone());
+        }
+        if server.posh {
+            associations = associations.with_posh(Posh::new(dns.clone()));
+        }
+        associations
     }
 
     /// Links by number: those of the components, then one for each domain of `[xmpp.server]`.

@@ -10,9 +10,8 @@ use super::posh::Posh;
 use crate::net::{Clock, Dns};
 use crate::tls::xmpp::{self, Store};
 use crate::xmpp::federation::Judgement;
-use crate::xmpp::federation::locate::Target;
 
-/// Servers of a domain whose records are asked for, where the peer is not one that we looked for.
+/// Servers of a domain whose records are asked for.
 const SERVERS: usize = 4;
 
 /// Judges certificates. One for the process; clones share what was found.
@@ -53,17 +52,17 @@ impl Associations {
         Self(Arc::new(shared))
     }
 
-    /// Whether the server that showed `chain`, its own certificate first, may speak for `domain`. `target`: where we
-    /// reached it, if it is we who looked for it. To be asked anew for each stream and domain, also where a TLS session was
-    /// resumed: what was good once may have expired. What PKIX says is the reason that is told, if nothing helps.
-    pub async fn judge(&self, chain: &[CertificateDer<'static>], domain: &str, target: Option<&Target>) -> Judgement {
+    /// Whether the server that showed `chain`, its own certificate first, may speak for `domain`. To be asked anew for each
+    /// stream and domain, also where a TLS session was resumed: what was good once may have expired. What PKIX says is the
+    /// reason that is told, if nothing helps.
+    pub async fn judge(&self, chain: &[CertificateDer<'static>], domain: &str) -> Judgement {
         let Shared { store, clock, dane, posh } = &*self.0;
         let judged = store.judge(chain, domain, clock.now().wall);
         if chain.is_empty() || matches!(judged, Judgement::Proven(_)) {
             return judged;
         }
         if let Some(dns) = dane
-            && let proven @ Judgement::Proven(_) = self.by_dane(dns, chain, domain, target).await
+            && let proven @ Judgement::Proven(_) = self.by_dane(dns, chain, domain).await
         {
             return proven;
         }
@@ -76,18 +75,9 @@ impl Associations {
         judged
     }
 
-    async fn by_dane(
-        &self,
-        dns: &Dns,
-        chain: &[CertificateDer<'static>],
-        domain: &str,
-        target: Option<&Target>,
-    ) -> Judgement {
-        let targets = match target {
-            Some(target) => vec![target.clone()],
-            // Servers show the same certificate in both roles.
-            None => dns.find_server(domain, None).await.unwrap_or_default(),
-        };
+    /// By the records of every server that the domain has: it shows the same certificate in both roles.
+    async fn by_dane(&self, dns: &Dns, chain: &[CertificateDer<'static>], domain: &str) -> Judgement {
+        let targets = dns.find_server(domain, None).await.unwrap_or_default();
         // Of a host that nobody has proven to be the domain's, records mean nothing (RFC 7673 section 3.1).
         let hosts: HashSet<(&str, u16)> = targets
             .iter()

@@ -73,7 +73,7 @@ impl Rig {
     }
 
     async fn judge(&self, domain: &str) -> Judgement {
-        self.associations.judge(&self.shown, domain, None).await
+        self.associations.judge(&self.shown, domain).await
     }
 }
 
@@ -118,7 +118,7 @@ async fn a_signed_zone_may_name_the_certificate_of_its_server() {
     assert_eq!(rig.judge("port.dane.test").await, unproven(), "it has none at this port");
     assert_eq!(rig.judge("nowhere.dane.test").await, unproven(), "there is no such name");
     let known = [der(&rig.trust.authority.sign(&["wrong.dane.test"]))];
-    let judged = rig.associations.judge(&known, "wrong.dane.test", None).await;
+    let judged = rig.associations.judge(&known, "wrong.dane.test").await;
     assert_eq!(judged, Judgement::Proven(Association::Pkix), "nobody is asked where PKIX has proven it");
 }
 

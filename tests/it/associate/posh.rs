@@ -163,7 +163,7 @@ impl Rig {
     }
 
     async fn judge(&self, domain: &str) -> Judgement {
-        self.associations.judge(&self.shown, domain, None).await
+        self.associations.judge(&self.shown, domain).await
     }
 
     async fn is_proven(&self, domain: &str) -> bool {
@@ -299,7 +299,7 @@ async fn who_is_proven_by_his_certificate_is_not_asked_for() {
     let mut rig = Rig::new("posh-unasked", HOSTS).await;
     rig.shown = [der(&rig.trust.authority.sign(&["a.example"]))];
     assert_eq!(rig.judge("a.example").await, Judgement::Proven(Association::Pkix));
-    let none = rig.associations.judge(&[], "a.example", None).await;
+    let none = rig.associations.judge(&[], "a.example").await;
     assert_eq!(none, Judgement::Unproven("it shows no certificate".to_owned()));
     assert_eq!(rig.web.asked(), Vec::<String>::new());
 }
