@@ -379,3 +379,27 @@ fn explain_tells_how_a_server_is_found_and_what_is_demanded_of_it() {
     }
     assert!(!explain(&file, "juliet@bad.example").iter().any(|line| line.contains("on the way")));
 }
+
+#[test]
+fn the_examples_of_the_readme_about_federation_are_right() {
+    let folder = tls::certificates("readme-server", 4_000);
+    let readme = include_str!("../../../README.md");
+    let blocks = |kind: &str| -> Vec<String> {
+        let fence = format!("```{kind}\n");
+        let of_kind = readme.split(&fence).skip(1);
+        of_kind.map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+    };
+    let server = blocks("toml server");
+    assert_eq!(server.len(), 2);
+    let whole = blocks("toml").remove(0);
+    let (_, rest) = whole.split_once("[sip]").unwrap();
+    let text = format!("{}[sip]{rest}", server.concat())
+        .replace("/etc/stox/tls/sip.example/fullchain.pem", folder.0.join("chain.pem").to_str().unwrap())
+        .replace("/etc/stox/tls/sip.example/privkey.pem", folder.0.join("key.pem").to_str().unwrap());
+    let config = parse(&text).unwrap();
+    assert_eq!(lines(config.warnings), Vec::<String>::new());
+    let partners = config.server.unwrap().partners;
+    assert_eq!(partners.others().authentication, Authentication::Certificate);
+    assert_eq!(partners.of("old.example").authentication, Authentication::Dialback);
+    assert!(!partners.of("spam.example").allowed && config.components.is_empty());
+}
