@@ -14,6 +14,7 @@ use crate::tls::xmpp::{Start, Store};
 use crate::xml;
 use crate::xmpp::federation::dialback::Keys;
 use crate::xmpp::federation::{Partners, Settings};
+use crate::xmpp::stream::manage::ManageConfig;
 use crate::xmpp::stream::{ServerConfig, StreamConfig};
 
 /// The streams of `[xmpp.server]`, and the certificates that they show.
@@ -44,6 +45,7 @@ impl Node {
                 keys: Arc::new(Keys::new(&random()?)),
                 tls: tls.has_certificate(),
                 bidi: true,
+                manage: Some(ManageConfig::default()),
                 idle_after: Some(server.idle),
             },
             federation: federation(server, partners),

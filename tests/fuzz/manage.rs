@@ -144,8 +144,9 @@ impl World {
             end.wire.clear();
             end.output.clear();
         }
+        let now = self.now();
         let opener = &mut self.ends[0];
-        opener.manager = Some(Manager::opener(CONFIG, pair(0), opener.session.take(), &mut opener.output));
+        opener.manager = Some(Manager::opener(CONFIG, pair(0), opener.session.take(), now, &mut opener.output));
     }
 
     fn cut(&mut self) {

@@ -62,8 +62,7 @@ pub(super) async fn open(shared: Arc<Shared>, dial: Dial, line: Arc<Line>) {
 
 /// The stanzas that wait.
 pub(super) fn unsent(line: &Line) -> Vec<crate::xmpp::stanza::Stanza> {
-    let stanza = |command| if let Command::Send(stanza) = command { Some(stanza) } else { None };
-    line.take().into_iter().filter_map(stanza).collect()
+    line.take().into_iter().flat_map(Command::into_stanzas).collect()
 }
 
 async fn reach(shared: &Shared, dial: &Dial) -> Result<Reached, Unreachable> {

@@ -103,8 +103,7 @@ impl Shared {
                     Some(line) => line.push(command).err(),
                     None => Some(command),
                 };
-                // Only stanzas are ever refused.
-                if let Some(Command::Send(stanza)) = refused {
+                for stanza in refused.map_or_else(Vec::new, Command::into_stanzas) {
                     hub.federation.report(stream, Report::Unsent(stanza), self.clock.now());
                 }
             }

@@ -327,16 +327,8 @@ impl Carried {
     fn order(&mut self, command: Command) {
         let now = self.shared.clock.now();
         if let Err(undone) = self.stream.order(command, now) {
-            match undone.command {
-                Command::Send(stanza) => self.reports.push(Report::Unsent(stanza)),
-                Command::Prove(_)
-                | Command::Verify(_)
-                | Command::Answer(..)
-                | Command::Continue(_)
-                | Command::Close(_) => {
-                    debug!(stream = self.id, why = %undone.why, "an order came too late");
-                }
-            }
+            debug!(stream = self.id, why = %undone.why, "an order came too late");
+            self.reports.extend(undone.command.into_stanzas().into_iter().map(Report::Unsent));
         }
     }
 

@@ -65,6 +65,18 @@ pub enum Command {
     Close(Option<crate::xmpp::stream::StreamError>),
 }
 
+impl Command {
+    /// The stanzas in it, for those who cannot carry it out.
+    #[must_use]
+    pub fn into_stanzas(self) -> Vec<Stanza> {
+        match self {
+            Self::Send(stanza) => vec![stanza],
+            Self::Continue(Some(session)) => session.into_unacknowledged(),
+            Self::Continue(None) | Self::Prove(_) | Self::Verify(_) | Self::Answer(..) | Self::Close(_) => Vec::new(),
+        }
+    }
+}
+
 /// What a stream tells the federation. Stanzas go their own way.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {

@@ -66,7 +66,7 @@ pub struct Manager {
     unrequested: u32,
     /// When the first of them was.
     first: Duration,
-    /// When the first `<r/>` was written that nothing has answered.
+    /// When the first question was written that nothing has answered.
     asked: Option<Duration>,
 }
 
@@ -78,19 +78,16 @@ enum State {
     Off,
 }
 
-/// What an element has led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// Nothing that the stream must know.
-    Nothing,
-    /// It is known now whether the peer acknowledges.
-    Settled,
-}
-
 impl Manager {
     /// The opener's: asks for a session of `pair`, or to go on with an earlier one, whose stanzas then go first.
     #[must_use]
-    pub fn opener(config: ManageConfig, pair: Pair, earlier: Option<Box<Session>>, out: &mut Vec<u8>) -> Self {
+    pub fn opener(
+        config: ManageConfig,
+        pair: Pair,
+        earlier: Option<Box<Session>>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Self {
         let (state, session) = match earlier.filter(|session| session.id.is_some()) {
             Some(session) => {
                 let id = session.id.as_deref().unwrap_or_default();
@@ -102,7 +99,7 @@ impl Manager {
                 (State::Asking, Session::new(pair, false))
             }
         };
-        Self { config, state, session, unrequested: 0, first: Duration::ZERO, asked: None }
+        Self { config, state, session, unrequested: 0, first: Duration::ZERO, asked: Some(now.mono) }
     }
 
     /// The other end's, as `<enable/>` asks for; `id`: unpredictable, never used again.
@@ -142,6 +139,12 @@ impl Manager {
     /// Answers `<enable/>` or `<resume/>` before it is time (section 3).
     pub fn refuse_early(out: &mut Vec<u8>) {
         element::write_failed(&Condition::UnexpectedRequest, out);
+    }
+
+    /// For which pair the session is.
+    #[must_use]
+    pub fn pair(&self) -> &Pair {
+        self.session.pair()
     }
 
     /// By which name the session may be resumed.
@@ -195,7 +198,7 @@ impl Manager {
     }
 
     /// An element of `urn:xmpp:sm:3` came.
-    pub fn receive(&mut self, element: &Element, now: Now, out: &mut Vec<u8>) -> Result<Heard, StreamError> {
+    pub fn receive(&mut self, element: &Element, now: Now, out: &mut Vec<u8>) -> Result<(), StreamError> {
         let Some(said) = element::read(element) else {
             return Err(StreamError::new(
                 StreamErrorKind::BadFormat,
@@ -213,18 +216,16 @@ impl Manager {
                 self.session.within = max.map_or(within, |max| max.min(within));
                 self.session.id = id.filter(|_| !self.session.within.is_zero()).map(str::to_owned);
                 self.state = State::On;
+                self.asked = None;
                 self.count(0, now, out);
-                return Ok(Heard::Settled);
             }
             (State::Asking, Said::Failed(_)) => {
                 self.state = State::Off;
                 self.session.forget();
-                self.unrequested = 0;
-                return Ok(Heard::Settled);
+                (self.unrequested, self.asked) = (0, None);
             }
             (State::Resuming, Said::Resumed(id, h)) if self.session.id.as_deref() == Some(id) => {
                 self.go_on(h, now, out)?;
-                return Ok(Heard::Settled);
             }
             (State::Resuming, Said::Failed(h)) => {
                 element::write_enable(self.config.resume_within, out);
@@ -236,12 +237,13 @@ impl Manager {
                 return Err(StreamError::new(StreamErrorKind::PolicyViolation, "not now (XEP-0198)"));
             }
         }
-        Ok(Heard::Nothing)
+        Ok(())
     }
 
     fn go_on(&mut self, h: u32, now: Now, out: &mut Vec<u8>) -> Result<(), StreamError> {
         self.session.resume(h, out)?;
         self.state = State::On;
+        self.asked = None;
         self.count(self.session.len(), now, out);
         Ok(())
     }
@@ -267,7 +269,7 @@ impl Manager {
         self.asked.get_or_insert(now.mono);
     }
 
-    /// When an acknowledgement was asked for that has not come.
+    /// When something was asked that the peer has not answered: for acknowledgements at all, or for one.
     #[must_use]
     pub fn asked(&self) -> Option<Duration> {
         self.asked
@@ -294,6 +296,13 @@ impl Manager {
             if !self.session.is_empty() {
                 self.request(now, out);
             }
+        }
+    }
+
+    /// The peer has ended its side: tells it what we have.
+    pub fn last_word(&self, out: &mut Vec<u8>) {
+        if self.state == State::On {
+            element::write_ack(self.session.handled, out);
         }
     }
 

@@ -28,10 +28,13 @@
 //! | `dialback` | keys, asked about and answered |
 //! | `judging` | questions about the certificate of the peer |
 //! | `pairs` | what is proven |
+//! | `role` | which end this is, and how far it is |
+//! | `acks` | acknowledgements, and what becomes of what has none (XEP-0198) |
 //! | `stanzas` | what is carried, and for whom |
 //! | `clock` | deadlines, signs of life, idleness |
 
 mod accepting;
+mod acks;
 mod clock;
 mod config;
 mod dialback;
@@ -41,6 +44,7 @@ mod header;
 mod initiating;
 mod judging;
 mod pairs;
+mod role;
 mod stanzas;
 
 use std::collections::VecDeque;
@@ -57,13 +61,13 @@ use crate::time::Now;
 use crate::xml::splitter::Piece;
 use crate::xml::{Element, Limits, ns};
 use crate::xmpp::federation::{Association, Command, Dial, Judgement, Pair, Partner, Report, Unreachable, Way};
-use crate::xmpp::sasl;
 use crate::xmpp::stanza::Stanza;
+use acks::Acks;
 use dialback::Dialback;
-use features::Features;
 pub(super) use header::Version;
 use judging::Question;
 use pairs::Pairs;
+use role::{Accepting, Initiating, Role, Step};
 
 #[cfg(doc)]
 use crate::xmpp::federation::Partners;
@@ -95,58 +99,11 @@ pub struct ServerStream {
     busy: Duration,
     /// When something last went.
     said: Duration,
-    /// Whether stanzas went of which the peer has not said that it took them.
+    acks: Acks,
+    /// Whether stanzas went of which the peer will not say that it took them.
     in_doubt: bool,
     /// Stanzas that came when the stream was about to end.
     unsent: Vec<Stanza>,
-}
-
-enum Role {
-    Initiating(Box<Initiating>),
-    Accepting(Box<Accepting>),
-}
-
-struct Initiating {
-    /// Opened only to verify keys: nothing is to be proven.
-    to_verify: bool,
-    /// The version of the peer's header.
-    version: Version,
-    /// Whether the peer's header declares the namespace of dialback (XEP-0220 section 2.4.1).
-    declares_dialback: bool,
-    /// What the peer offers, until it is taken up.
-    features: Option<Features>,
-    /// Whether any features since TLS told of dialback errors.
-    errors: bool,
-    /// TLS was asked for without being offered.
-    uncalled: bool,
-    sasl: Option<sasl::Client>,
-    /// Why EXTERNAL failed.
-    failed: Option<sasl::Condition>,
-}
-
-struct Accepting {
-    ids: Ids,
-    sasl: Option<sasl::Server>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// The peer's header is to come.
-    Header,
-    /// Initiating: its features.
-    Features,
-    /// Initiating: its answer to `<starttls/>`.
-    TlsAsked,
-    /// Accepting: nothing but `<starttls/>`.
-    TlsOffered,
-    /// TLS is being negotiated; no bytes of ours pass.
-    Handshake,
-    /// Whether the certificate proves the peer's domain.
-    Judging,
-    /// Initiating: its answer to `<auth/>`.
-    Sasl,
-    /// Pairs may be proven, stanzas of proven ones carried.
-    Open,
 }
 
 impl ServerStream {
@@ -154,16 +111,7 @@ impl ServerStream {
     /// (XEP-0368).
     #[must_use]
     pub fn initiating(config: Arc<ServerConfig>, dial: &Dial, secured: Option<Secured>, now: Now) -> Self {
-        let role = Role::Initiating(Box::new(Initiating {
-            to_verify: dial.to_verify,
-            version: Version::Old,
-            declares_dialback: false,
-            features: None,
-            errors: false,
-            uncalled: false,
-            sasl: None,
-            failed: None,
-        }));
+        let role = Role::Initiating(Box::new(Initiating::new(dial.to_verify)));
         let mut stream = Self::new(config, role, now);
         stream.local = Some(dial.pair.local.clone());
         stream.remote = Some(dial.pair.remote.clone());
@@ -204,6 +152,7 @@ impl ServerStream {
             events: VecDeque::new(),
             busy: now.mono,
             said: now.mono,
+            acks: Acks::default(),
             in_doubt: false,
             unsent: Vec::new(),
         }
@@ -267,20 +216,22 @@ impl ServerStream {
         if self.is_closed() {
             return Err(Box::new(Undone { why: NotSent::NotReady, command }));
         }
-        let done = match &command {
+        let command = match command {
             Command::Send(stanza) => {
-                return match (self.send(stanza, now), command) {
-                    (Err(_), Command::Send(stanza)) => {
-                        self.give_back(stanza);
-                        Ok(())
-                    }
-                    _ => Ok(()),
-                };
+                self.send(stanza, now);
+                return Ok(());
             }
+            Command::Continue(session) => {
+                self.on_continue(session, now);
+                return Ok(());
+            }
+            other => other,
+        };
+        let done = match &command {
+            Command::Send(_) | Command::Continue(_) => Ok(()),
             Command::Prove(pair) => self.on_prove(pair, now),
             Command::Verify(verification) => self.on_verify(verification, now),
             Command::Answer(pair, verdict) => self.on_answer(pair, verdict, now),
-            Command::Continue(_) => NOT_READY,
             Command::Close(error) => {
                 self.close(error.clone(), now);
                 Ok(())
@@ -321,7 +272,10 @@ impl ServerStream {
                 self.core.drop_dead();
                 self.finish(Cause::Closed);
             }
-            (Life::Open, None) => self.core.close(now),
+            (Life::Open, None) => {
+                self.acks.close(now, &mut self.core);
+                self.core.close(now);
+            }
         }
     }
 
@@ -387,6 +341,7 @@ impl ServerStream {
         match (element.ns(), element.name()) {
             (ns::CLIENT, _) => self.on_stanza(element, now),
             (ns::STREAM, "error") => self.end(Cause::PeerError(StreamError::from_element(&element))),
+            (ns::SM, _) => self.on_acks(&element, now),
             _ if closing => {}
             (ns::DIALBACK, _) => self.on_dialback(&element, now),
             (ns::STREAM, "features") if initiating => self.on_features(&element, now),
@@ -414,6 +369,8 @@ impl ServerStream {
             }
             self.core.limit(limits);
         }
+        // What an earlier stream left comes before what waits for this news.
+        self.ask_for_session(pair, way);
         self.report(Report::Proven(pair.clone(), way, by));
     }
 
@@ -459,6 +416,7 @@ impl ServerStream {
     }
 
     fn end(&mut self, cause: Cause) {
+        self.acks.last_word(&mut self.core);
         self.core.end();
         self.finish(cause);
     }
@@ -468,8 +426,10 @@ impl ServerStream {
         if let Some(why) = self.tls_was_refused(&cause) {
             return self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
         }
-        let (unsent, in_doubt) = (std::mem::take(&mut self.unsent), self.in_doubt);
-        self.report(Report::Closed { cause: self.believable(cause), unsent, session: None, in_doubt });
+        let (session, mut unsent) = self.acks.finish(&cause);
+        unsent.append(&mut self.unsent);
+        let in_doubt = self.in_doubt;
+        self.report(Report::Closed { cause: self.believable(cause), unsent, session, in_doubt });
     }
 
     /// RFC 6120 section 4.9.3.19: who sends us elsewhere is obeyed only under TLS. Without, anybody on the way can be it.

@@ -69,7 +69,7 @@ fn said(out: &mut Vec<u8>) -> Vec<String> {
 /// An opener whose peer has agreed, and that has sent `count` stanzas, named by their numbers from 1 on.
 fn running(count: u32) -> (Manager, Vec<u8>) {
     let mut out = Vec::new();
-    let mut manager = Manager::opener(CONFIG, pair(), None, &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut out);
     hear(&mut manager, "<enabled id='x' resume='1'/>", &mut out);
     (1..=count).for_each(|number| manager.send(stanza(&number.to_string()), at(0), &mut out));
     out.clear();
@@ -94,11 +94,11 @@ fn cut(manager: Manager) -> Box<Session> {
 #[test]
 fn the_opener_asks_and_counts_from_the_question_on() {
     let mut out = Vec::new();
-    let mut manager = Manager::opener(CONFIG, pair(), None, &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut out);
     manager.send(stanza("1"), at(0), &mut out);
     assert_eq!(said(&mut out), ["<enable resume='true' max='60'/>", "1"]);
     let heard = manager.receive(&element("<enabled id='x' resume='true' max='30'/>"), at(0), &mut out);
-    assert_eq!(heard, Ok(Heard::Settled));
+    assert_eq!(heard, Ok(()));
     hear(&mut manager, "<a h='1'/>", &mut out);
     let session = cut(manager);
     assert_eq!((session.id(), session.within(), session.len()), (Some("x"), Duration::from_secs(30), 0));
@@ -124,7 +124,7 @@ fn the_other_end_answers_as_it_was_asked() {
 fn a_session_that_nobody_may_resume_leaves_what_was_not_acknowledged() {
     for enabled in ["<enabled/>", "<enabled id='x'/>", "<enabled resume='true'/>", "<enabled id='' resume='true'/>"] {
         let mut out = Vec::new();
-        let mut manager = Manager::opener(CONFIG, pair(), None, &mut out);
+        let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut out);
         hear(&mut manager, enabled, &mut out);
         for body in ["1", "2", "3"] {
             manager.send(stanza(body), at(0), &mut out);
@@ -146,7 +146,7 @@ fn an_orderly_end_leaves_no_session_but_gives_back_what_was_not_acknowledged() {
 #[test]
 fn a_refusal_leaves_a_stream_without_acknowledgements() {
     let mut out = Vec::new();
-    let mut manager = Manager::opener(CONFIG, pair(), None, &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut out);
     manager.send(stanza("1"), at(0), &mut out);
     let failed = "<failed><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>";
     hear(&mut manager, failed, &mut out);
@@ -267,10 +267,10 @@ fn a_session_goes_on_where_it_was_and_what_is_missing_goes_first() {
     manager.handled();
     let session = cut(manager);
 
-    let mut manager = Manager::opener(CONFIG, pair(), Some(session), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(session), at(0), &mut out);
     manager.send(stanza("new"), at(9), &mut out);
     assert_eq!(said(&mut out), ["<resume previd='x' h='1'/>"]);
-    assert_eq!(manager.receive(&element("<resumed previd='x' h='3'/>"), at(9), &mut out), Ok(Heard::Settled));
+    assert_eq!(manager.receive(&element("<resumed previd='x' h='3'/>"), at(9), &mut out), Ok(()));
     assert_eq!(said(&mut out), ["4", "5", "new", "<r/>"]);
     hear(&mut manager, "<a h='6'/>", &mut out);
     assert!(manager.session.is_empty());
@@ -311,11 +311,11 @@ fn a_resumption_that_claims_too_much_ends_the_stream_and_loses_nothing() {
 #[test]
 fn a_session_that_the_peer_has_forgotten_begins_anew_and_its_stanzas_say_that_they_are_late() {
     let (manager, mut out) = running(3);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     manager.send(stanza("new"), at(9), &mut out);
     out.clear();
     let failed = "<failed><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>";
-    assert_eq!(manager.receive(&element(failed), at(9), &mut out), Ok(Heard::Nothing));
+    assert_eq!(manager.receive(&element(failed), at(9), &mut out), Ok(()));
     assert_eq!(said(&mut out), ["<enable resume='true' max='60'/>", "1 late", "2 late", "3 late", "new"]);
     hear(&mut manager, "<enabled/>", &mut out);
     assert_eq!(said(&mut out), ["<r/>"]);
@@ -326,12 +326,12 @@ fn a_session_that_the_peer_has_forgotten_begins_anew_and_its_stanzas_say_that_th
 #[test]
 fn what_a_forgotten_session_had_taken_is_not_sent_again() {
     let (manager, mut out) = running(3);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     hear(&mut manager, "<failed h='2'/>", &mut out);
     assert_eq!(said(&mut out), ["<resume previd='x' h='0'/>", "<enable resume='true' max='60'/>", "3 late"]);
     // A count that cannot be helps nobody.
     let (manager, mut out) = running(1);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     out.clear();
     hear(&mut manager, "<failed h='9'/>", &mut out);
     assert_eq!(said(&mut out), ["<enable resume='true' max='60'/>", "1 late"]);
@@ -340,9 +340,9 @@ fn what_a_forgotten_session_had_taken_is_not_sent_again() {
 #[test]
 fn a_connection_lost_while_resuming_keeps_old_and_new_in_order() {
     let (manager, mut out) = running(2);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     manager.send(stanza("3"), at(1), &mut out);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     manager.send(stanza("4"), at(2), &mut out);
     out.clear();
     hear(&mut manager, "<resumed previd='x' h='1'/>", &mut out);
@@ -358,7 +358,7 @@ fn stanzas_of_other_pairs_do_not_wait_for_the_session_and_its_counts_still_hold(
     manager.send(stanza("3"), at(0), &mut out);
     let (session, unsent) = manager.finish(false);
     assert_eq!(bodies(&unsent), ["2"]);
-    let mut manager = Manager::opener(CONFIG, pair(), session, &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), session, at(0), &mut out);
     out.clear();
     hear(&mut manager, "<resumed previd='x' h='2'/>", &mut out);
     assert_eq!(said(&mut out), ["3"]);
@@ -378,10 +378,10 @@ fn what_comes_at_the_wrong_time_or_says_nothing_ends_the_stream() {
     for text in ["<a/>", "<a h='x'/>", "<a h='-1'/>", "<a h='4294967296'/>", "<sm/>", "<resumed h='1'/>"] {
         assert_eq!(policy(text), StreamErrorKind::BadFormat, "{text}");
     }
-    let mut manager = Manager::opener(CONFIG, pair(), None, &mut Vec::new());
+    let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut Vec::new());
     assert_eq!(error_of(&mut manager, "<r/>").kind, StreamErrorKind::PolicyViolation);
     let (manager, mut out) = running(1);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     assert_eq!(error_of(&mut manager, "<resumed previd='y' h='0'/>").kind, StreamErrorKind::PolicyViolation);
 }
 
@@ -391,7 +391,7 @@ fn an_iq_is_sent_again_as_it_was() {
     let (mut manager, _) = running(0);
     let ping = Iq::ping(Jid::parse("here.example").unwrap(), Jid::parse("there.example").unwrap(), "1");
     manager.send(Stanza::Iq(ping.clone()), at(0), &mut out);
-    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), &mut out);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     hear(&mut manager, "<failed/>", &mut out);
     assert_eq!(manager.finish(true).1, [Stanza::Iq(ping)]);
 }
@@ -410,7 +410,7 @@ fn before_an_orderly_end_both_learn_what_arrived() {
 fn a_burst_is_not_paid_for_ever_after() {
     let config = ManageConfig { max_stanzas: 10_000, max_bytes: 10_000_000, ..CONFIG };
     let mut out = Vec::new();
-    let mut manager = Manager::opener(config, pair(), None, &mut out);
+    let mut manager = Manager::opener(config, pair(), None, at(0), &mut out);
     hear(&mut manager, "<enabled/>", &mut out);
     (0..10_000).for_each(|_| manager.send(stanza("x"), at(0), &mut out));
     hear(&mut manager, "<a h='10000'/>", &mut out);

@@ -57,7 +57,8 @@ impl ServerStream {
         self.sasl_for(None);
         let plain = !required;
         let bidi = plain && self.config.bidi;
-        let offer = Offer { starttls: self.config.tls, required, external: false, dialback: plain, bidi };
+        let sm = plain && self.config.manage.is_some();
+        let offer = Offer { starttls: self.config.tls, required, external: false, dialback: plain, bidi, sm };
         offer.write(&mut self.core.output);
         self.step = if required { Step::TlsOffered } else { Step::Open };
     }
@@ -73,7 +74,9 @@ impl ServerStream {
             return self.fail(StreamError::new(StreamErrorKind::NotAuthorized, &why));
         }
         self.sasl_for(proven.then_some(&remote));
-        let offer = Offer { starttls: false, required: false, external: proven, dialback, bidi: self.config.bidi };
+        // A peer that is proven by dialback gets no features after that.
+        let (bidi, sm) = (self.config.bidi, dialback && self.config.manage.is_some());
+        let offer = Offer { starttls: false, required: false, external: proven, dialback, bidi, sm };
         offer.write(&mut self.core.output);
         self.step = Step::Open;
     }
@@ -89,7 +92,8 @@ impl ServerStream {
 
     /// The restart after SASL: what the certificate has proven counts from here on.
     fn open_authenticated(&mut self, now: Now) {
-        Offer { dialback: true, ..Offer::default() }.write(&mut self.core.output);
+        let sm = self.config.manage.is_some();
+        Offer { dialback: true, sm, ..Offer::default() }.write(&mut self.core.output);
         self.step = Step::Open;
         if let (Some((_, by)), Some(local), Some(remote)) = (&self.authenticated, &self.local, &self.remote) {
             let (by, pair) = (*by, Pair { local: local.clone(), remote: remote.clone() });

@@ -19,6 +19,8 @@ enum Due {
     Negotiation,
     /// The peer does not close.
     Close,
+    /// What was sent is to be acknowledged.
+    Acks,
     /// Nothing was heard; the peer is asked.
     Ping,
     /// It did not answer.
@@ -48,6 +50,7 @@ impl ServerStream {
                 self.busy = now.mono;
                 self.report(Report::Idle);
             }
+            Due::Acks => self.acks.handle_timeout(now, &mut self.core.output),
             Due::Ping => self.send_ping(now),
             Due::WhiteSpace => {
                 self.core.write(" ");
@@ -63,13 +66,15 @@ impl ServerStream {
             Life::Closing => Some((self.core.since + config.close_within, Due::Close)),
             Life::Open if !self.is_settled() => Some((self.core.since + config.negotiate_within, Due::Negotiation)),
             Life::Open => {
-                let silence = match (self.may_ping(), self.core.pinged) {
-                    (true, Some(_)) => (self.core.silence_ends(), Due::Death),
-                    (true, None) => (self.core.silence_ends(), Due::Ping),
+                let silence = match (self.may_ping(), self.asked()) {
+                    (true, Some(at)) => (at + config.ping_timeout, Due::Death),
+                    (true, None) => (self.core.heard + config.ping_every, Due::Ping),
                     (false, _) => (self.said + config.ping_every.max(WHITE_SPACE_EVERY), Due::WhiteSpace),
                 };
                 let idle = self.config.idle_after.map(|after| (self.busy + after, Due::Idle));
-                idle.filter(|idle| idle.0 < silence.0).or(Some(silence))
+                let acks = self.acks.next_timeout().map(|at| (at, Due::Acks));
+                let others = idle.into_iter().chain(acks).min_by_key(|(at, _)| *at);
+                others.filter(|other| other.0 < silence.0).or(Some(silence))
             }
         }
     }
@@ -84,12 +89,21 @@ impl ServerStream {
             }
     }
 
-    /// On a stream that goes one way the answer would have to come by another, and say nothing about this one.
+    /// Since when the peer owes a sign of life: it was asked for one, or for an acknowledgement, and has said nothing since.
+    fn asked(&self) -> Option<Duration> {
+        self.core.pinged.or_else(|| self.acks.asked().map(|at| at.max(self.core.heard)))
+    }
+
+    /// With acknowledgements always. Without, on a stream that goes one way the answer would have to come by another, and say nothing about this one.
     fn may_ping(&self) -> bool {
-        self.bidi && self.pairs.any(Way::Out).is_some()
+        self.acks.is_on() || self.bidi && self.pairs.any(Way::Out).is_some()
     }
 
     fn send_ping(&mut self, now: Now) {
+        if self.acks.request(now, &mut self.core.output) {
+            (self.core.pinged, self.said) = (Some(now.mono), now.mono);
+            return;
+        }
         let address = |domain: &str| Jid::parse(domain).ok();
         let pair = self.pairs.any(Way::Out).and_then(|pair| address(&pair.local).zip(address(&pair.remote)));
         let Some((from, to)) = pair else { return };

@@ -7,6 +7,7 @@ use crate::xml::Limits;
 use crate::xmpp::federation::Partners;
 use crate::xmpp::federation::dialback::Keys;
 use crate::xmpp::stream::StreamConfig;
+use crate::xmpp::stream::manage::ManageConfig;
 
 /// What every stream between servers needs to know; one for all of them.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct ServerConfig {
     pub tls: bool,
     /// Whether one connection may carry stanzas both ways (XEP-0288).
     pub bidi: bool,
+    /// Whether stanzas are acknowledged (XEP-0198), and how.
+    pub manage: Option<ManageConfig>,
     /// How long a stream may be without stanzas before [`Report::Idle`](crate::xmpp::federation::Report::Idle) tells of it;
     /// `None`: for ever.
     pub idle_after: Option<Duration>,
@@ -51,6 +54,7 @@ impl std::fmt::Debug for ServerConfig {
             .field("stream", &self.stream)
             .field("tls", &self.tls)
             .field("bidi", &self.bidi)
+            .field("manage", &self.manage)
             .field("idle_after", &self.idle_after)
             .finish_non_exhaustive()
     }

@@ -12,6 +12,8 @@ pub(super) struct Features {
     pub(super) dialback: bool,
     pub(super) errors: bool,
     pub(super) bidi: bool,
+    /// Acknowledgements (XEP-0198).
+    pub(super) sm: bool,
     /// The name of a feature that must be negotiated and is not known here (section 4.3.2: then the stream is of no use).
     pub(super) unknown: Option<String>,
 }
@@ -31,6 +33,7 @@ impl Features {
                     features.errors = child.children().any(|child| child.name() == "errors");
                 }
                 (ns::BIDI_FEATURE, "bidi") => features.bidi = true,
+                (ns::SM, "sm") => features.sm = true,
                 _ if child.children().any(|child| child.name() == "required") => {
                     features.unknown = Some(child.name().to_owned());
                 }
@@ -50,6 +53,7 @@ pub(super) struct Offer {
     pub(super) external: bool,
     pub(super) dialback: bool,
     pub(super) bidi: bool,
+    pub(super) sm: bool,
 }
 
 impl Offer {
@@ -79,6 +83,9 @@ impl Offer {
         }
         if self.bidi {
             feature("bidi", ns::BIDI_FEATURE, "");
+        }
+        if self.sm {
+            feature("sm", ns::SM, "");
         }
         say("</stream:features>");
     }

@@ -1,5 +1,6 @@
 //! Negotiation by the end that has opened the stream (RFC 6120 sections 4.3, 5.4 and 6.4, XEP-0178 section 3).
 
+use super::acks::Acks;
 use super::features::{Features, empty};
 use super::header::{Header, Version};
 use super::{Initiating, Role, ServerEvent, ServerStream, Step};
@@ -118,6 +119,10 @@ impl ServerStream {
     fn open(&mut self, now: Now) {
         self.step = Step::Open;
         self.busy = now.mono;
+        let sm = self.side().and_then(|side| side.features.as_ref()).is_some_and(|features| features.sm);
+        if sm && self.config.manage.is_some() {
+            self.acks = Acks::Offered;
+        }
         if let (Some((_, by)), Some(local), Some(remote)) = (&self.authenticated, &self.local, &self.remote) {
             let (by, pair) = (*by, Pair { local: local.clone(), remote: remote.clone() });
             self.prove_out(&pair, by, now);

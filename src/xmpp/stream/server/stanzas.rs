@@ -2,7 +2,7 @@
 
 use super::{NOT_READY, ServerEvent, ServerStream, Step};
 use crate::time::Now;
-use crate::xml::{Element, Limit, ns};
+use crate::xml::{Element, Limit};
 use crate::xmpp::federation::Way;
 use crate::xmpp::jid::{Jid, JidError};
 use crate::xmpp::stanza::{IqKind, Problem, Stanza, StanzaProblem};
@@ -10,7 +10,17 @@ use crate::xmpp::stream::core::Life;
 use crate::xmpp::stream::{NotSent, StreamError, StreamErrorKind};
 
 impl ServerStream {
-    pub(super) fn send(&mut self, stanza: &Stanza, now: Now) -> Result<(), NotSent> {
+    /// What is not taken is given back.
+    pub(super) fn send(&mut self, stanza: Stanza, now: Now) {
+        if self.may_send(&stanza).is_err() {
+            return self.give_back(stanza);
+        }
+        self.in_doubt |= !self.acks.send(stanza, now, &mut self.core.output);
+        self.busy = now.mono;
+        self.said = now.mono;
+    }
+
+    fn may_send(&mut self, stanza: &Stanza) -> Result<(), NotSent> {
         if self.core.life != Life::Open || self.step != Step::Open {
             return NOT_READY;
         }
@@ -18,13 +28,9 @@ impl ServerStream {
         if self.pairs.proven(from.domain(), to.domain(), Way::Out).is_none() {
             return Err(NotSent::Address);
         }
-        if self.core.output.len() >= self.core.config.max_queued {
+        if self.core.output.len() >= self.core.config.max_queued || !self.acks.has_room() {
             return Err(NotSent::Full);
         }
-        stanza.write(ns::SERVER, &mut self.core.output);
-        self.in_doubt = true;
-        self.busy = now.mono;
-        self.said = now.mono;
         Ok(())
     }
 
@@ -33,6 +39,7 @@ impl ServerStream {
             // Section 4.3.5.
             return self.fail(StreamError::new(StreamErrorKind::NotAuthorized, "nothing is proven on this stream"));
         }
+        self.acks.handled();
         match Stanza::from_element(element) {
             Ok(mut stanza) => match self.misplaced(stanza.from(), stanza.to()) {
                 Some(error) => self.fail(error),
@@ -113,6 +120,8 @@ impl ServerStream {
 
     /// A stanza past the limits of this partner was passed over.
     pub(super) fn on_refused(&mut self, head: Option<&Element>, limit: Limit) {
+        // An element so long is a stanza.
+        self.acks.handled();
         match head.filter(|_| self.pairs.any(Way::In).is_some()) {
             Some(head) => self.on_problem(Box::new(StanzaProblem::of_head(head, Problem::TooMuch(limit)))),
             None => self.fail(StreamError::new(StreamErrorKind::PolicyViolation, "an element past the limits")),
