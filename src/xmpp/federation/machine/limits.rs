@@ -1,0 +1,50 @@
+//! Every number that bounds something here, with its reason. What an administrator may change is in `Settings`.
+
+use std::time::Duration;
+
+/// What a stanza that waits takes besides its text, bytes: places in queues, its tree.
+pub(super) const STANZA_OVERHEAD: usize = 512;
+
+/// Times in a row that the streams to one domain may end young before its stanzas bounce instead of being sent again: a
+/// server that restarts twice is still served, one that falls over what it gets is not fed for ever.
+pub(super) const RESENDS: u8 = 3;
+
+/// A stream that has proven a pair for so long was no failure.
+pub(super) const STABLE: Duration = Duration::from_secs(10);
+
+/// The first delay before a domain is tried again is between nothing and this (RFC 6120 section 3.3); it doubles.
+pub(super) const FIRST_DELAY: Duration = Duration::from_secs(60);
+
+/// It doubles up to here: who comes back waits no longer than people wait before they ask.
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(900);
+
+/// Chance may give zero, but then everybody who writes to a dead server costs a connection.
+pub(super) const SHORTEST_DELAY: Duration = Duration::from_secs(1);
+
+/// Domains and pairs whose failure is remembered, each about 300 bytes. Past it nothing is: then each stanza to a dead
+/// domain costs a lookup, as it does for those who have never heard of back-off.
+pub(super) const FAILURES: usize = 20_000;
+
+/// A domain that shows a dialback key may be up again although it could not be reached lately; but keys are for anybody to
+/// send, so no more often than this.
+pub(super) const VERIFY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Keys of one stream that wait for their answer: a server that comes back with all its domains sends them in one go.
+pub(super) const KEYS_PER_STREAM: usize = 256;
+
+/// Keys of all streams, each about 500 bytes and perhaps a connection.
+pub(super) const KEYS: usize = 10_000;
+
+/// Times that a key is asked about: once more where the stream ended that it was asked on.
+pub(super) const KEY_TRIES: u8 = 2;
+
+/// A stream that is no use any more is kept for so long, since who has just shown a key will most likely be answered.
+pub(super) const LINGER: Duration = Duration::from_secs(10);
+
+/// How often one stream may be sent on to another host (RFC 6120 section 4.9.3.19: loops must be found).
+pub(super) const HOPS: u8 = 3;
+
+/// Of all streams, those that peers open may be so many (three quarters): the others are for reaching somebody.
+pub(super) const fn accepted(streams: usize) -> usize {
+    streams - streams / 4
+}

@@ -1,0 +1,287 @@
+//! Streams that do not come about, or break.
+
+use super::*;
+use crate::xmpp::federation::Unreachable;
+use crate::xmpp::stanza::{Iq, Presence, PresenceKind};
+use crate::xmpp::stream::{StreamError, StreamErrorKind};
+
+fn gone(kind: StreamErrorKind, host: Option<&str>) -> Report {
+    let error = StreamError { host: host.map(str::to_owned), ..kind.into() };
+    Report::Closed { cause: Cause::PeerError(error), unsent: Vec::new(), in_doubt: false }
+}
+
+#[test]
+fn what_waits_comes_back_with_the_cause_and_so_does_what_follows_until_the_rest_is_over() {
+    for (cause, condition) in [
+        (Unreachable::NotFound("no".to_owned()), "remote-server-not-found"),
+        (Unreachable::NoAnswer("no".to_owned()), "remote-server-timeout"),
+        (Unreachable::NotTrusted("no".to_owned()), "remote-server-timeout"),
+    ] {
+        let mut world = World::new(Settings::default());
+        world.send(&ab(), "1");
+        world.send(&pair("c.example", "b.example"), "2");
+        world.told();
+        world.report(1, Report::Unreachable(cause));
+        world.send(&ab(), "3");
+        let bounces: Vec<_> = ["1", "2", "3"].map(|id| format!("bounce {id} bert@b.example {condition}")).into();
+        assert_eq!(world.told(), bounces);
+        world.pass(60.0);
+        world.send(&ab(), "4");
+        assert_eq!(world.told(), ["2 open a.example b.example"]);
+    }
+}
+
+#[test]
+fn the_rest_of_a_dead_domain_doubles_by_chance_up_to_a_quarter_of_an_hour_and_ends_with_a_success() {
+    let mut world = World::new(Settings::default());
+    let rests: Vec<f64> = (0..20)
+        .map(|_| {
+            let (start, mut tried) = (world.now.mono, None);
+            while tried.is_none() {
+                world.send(&ab(), "x");
+                let outputs = world.outputs();
+                tried = outputs.iter().find_map(|o| if let Output::Open(dial) = o { Some(dial.stream) } else { None });
+                if tried.is_none() {
+                    world.pass(0.5);
+                }
+            }
+            world.report(tried.unwrap(), Report::Unreachable(Unreachable::NoAnswer(String::new())));
+            (world.now.mono - start).as_secs_f64()
+        })
+        .collect();
+    assert!(rests[1] >= 1.0 && rests[1] <= 60.5, "{rests:?}");
+    assert!(rests[1..].iter().all(|rest| (1.0..=900.5).contains(rest)), "{rests:?}");
+    assert!(rests[5..].iter().any(|rest| *rest > 120.0), "{rests:?}");
+    world.pass(900.0);
+    world.outputs();
+    world.dialed(&ab(), true);
+    assert_eq!(world.federation.remotes["b.example"].failures, 0);
+}
+
+#[test]
+fn a_failure_is_forgotten_and_nothing_remains_of_it() {
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.report(1, Report::Unreachable(Unreachable::NotFound(String::new())));
+    world.pass(121.0);
+    assert!(world.federation.remotes.is_empty() && world.federation.routes.is_empty());
+}
+
+#[test]
+fn whoever_proves_to_be_there_is_tried_at_once() {
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.report(1, Report::Unreachable(Unreachable::NoAnswer(String::new())));
+    world.outputs();
+    let accepted = world.federation.accept(world.now).unwrap();
+    world.report(accepted, Report::Proven(ab(), Way::In, Association::Pkix));
+    world.send(&ab(), "2");
+    assert_eq!(world.told(), ["3 open a.example b.example"]);
+}
+
+#[test]
+fn a_slow_or_silent_server_delays_nobody_else_and_is_given_up() {
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.told();
+    world.dialed(&pair("a.example", "quick.example"), true);
+    world.pass(30.0);
+    assert_eq!(world.told(), ["bounce 1 bert@b.example remote-server-timeout"]);
+    world.pass(30.0);
+    assert_eq!(world.told(), ["1 close"]);
+    world.report(1, Report::Unreachable(Unreachable::NoAnswer(String::new())));
+    assert_eq!(world.federation.stats().failed, 1, "and counted once");
+}
+
+#[test]
+fn a_server_that_never_says_whether_it_believes_us_is_given_up_too() {
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.report(1, Report::Open { multiplex: true });
+    world.pass(60.0);
+    world.told();
+    world.send(&ab(), "2");
+    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout"]);
+    world.pass(10.0);
+    assert!(world.told().contains(&"1 close".to_owned()));
+}
+
+#[test]
+fn what_a_stream_did_not_take_goes_on_the_next_before_what_came_later() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    world.send(&ab(), "1");
+    world.send(&ab(), "2");
+    world.told();
+    world.close(stream, &["1", "2"], false);
+    world.send(&ab(), "3");
+    assert_eq!(world.told(), ["2 open a.example b.example"]);
+    world.report(2, Report::Open { multiplex: true });
+    world.prove(2, &ab());
+    assert_eq!(world.told(), ["2 send 1", "2 send 2", "2 send 3"]);
+    assert_eq!(world.federation.stats().sent_again, 2);
+}
+
+#[test]
+fn streams_that_end_young_one_after_the_other_are_not_fed_for_ever() {
+    let mut world = World::new(Settings::default());
+    let mut stream = world.dialed(&ab(), true);
+    for _ in 0..3 {
+        world.close(stream, &["first"], false);
+        stream += 1;
+        world.report(stream, Report::Open { multiplex: true });
+        world.prove(stream, &ab());
+        assert_eq!(world.told(), [format!("{stream} open a.example b.example"), format!("{stream} send first")]);
+    }
+    world.close(stream, &["first"], false);
+    assert_eq!(world.told(), ["bounce first bert@b.example remote-server-timeout"]);
+}
+
+#[test]
+fn where_some_are_in_doubt_the_domain_is_down_and_the_rest_comes_back_first() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    let quiet = pair("quiet.example", "b.example");
+    world.send(&quiet, "q");
+    world.prove(stream, &quiet);
+    world.send(&ab(), "1");
+    world.told();
+    let unsent = vec![message(&quiet, "q"), message(&ab(), "1")];
+    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, in_doubt: true });
+    assert_eq!(
+        world.told(),
+        ["bounce 1 bert@b.example remote-server-timeout", "down a.example b.example", "2 open quiet.example b.example",]
+    );
+}
+
+#[test]
+fn answers_and_presence_go_on_although_others_are_in_doubt() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    let (from, to) = (jid("a.example"), jid("b.example"));
+    let answer = Iq::ping(to.clone(), from.clone(), "p".to_owned()).result(None).unwrap();
+    let mut presence = Presence::new(from, to, PresenceKind::Available);
+    presence.id = Some("here".to_owned());
+    let unsent = vec![Stanza::Iq(answer), Stanza::Presence(presence)];
+    for stanza in &unsent {
+        world.federation.send(stanza.clone(), world.now);
+    }
+    world.told();
+    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, in_doubt: true });
+    assert_eq!(world.told(), ["down a.example b.example", "2 open a.example b.example"]);
+    world.report(2, Report::Open { multiplex: true });
+    world.prove(2, &ab());
+    assert_eq!(world.told(), ["2 send p", "2 send here"]);
+}
+
+#[test]
+fn no_error_is_made_of_an_error() {
+    let mut world = World::new(Settings::default());
+    let Stanza::Message(message) = message(&ab(), "1") else { panic!() };
+    let error = message.error_reply(StanzaError::new(Condition::ItemNotFound)).unwrap();
+    let error = Message { from: message.from.clone(), to: message.to.clone(), ..error };
+    world.federation.send(Stanza::Message(error), world.now);
+    assert_eq!(world.told(), ["1 open a.example b.example"]);
+    world.report(1, Report::Unreachable(Unreachable::NoAnswer(String::new())));
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.federation.stats().dropped, 1);
+}
+
+#[test]
+fn a_pair_that_the_other_server_refuses_comes_back_as_it_says_and_rests() {
+    for (verdict, condition) in [
+        (super::super::super::Verdict::Invalid, "internal-server-error"),
+        (error(Condition::ItemNotFound), "remote-server-timeout"),
+        (error(Condition::Forbidden), "remote-server-timeout"),
+    ] {
+        let mut world = World::new(Settings::default());
+        world.send(&ab(), "1");
+        world.report(1, Report::Open { multiplex: true });
+        world.told();
+        world.report(1, Report::Refused(ab(), verdict));
+        world.send(&ab(), "2");
+        assert_eq!(world.told(), ["1", "2"].map(|id| format!("bounce {id} bert@b.example {condition}")));
+        world.pass(10.0);
+        assert_eq!(world.told(), ["1 close"]);
+        world.close(1, &[], false);
+        world.pass(50.0);
+        world.send(&ab(), "3");
+        assert_eq!(world.told(), ["2 open a.example b.example"]);
+    }
+}
+
+#[test]
+fn a_pair_for_which_a_shared_stream_has_no_room_gets_its_own_once() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    let more = pair("more.example", "b.example");
+    world.send(&more, "1");
+    world.told();
+    world.report(stream, Report::Refused(more.clone(), error(Condition::ResourceConstraint)));
+    assert_eq!(world.told(), ["2 open more.example b.example"]);
+    world.report(2, Report::Open { multiplex: true });
+    world.report(2, Report::Refused(more, error(Condition::ResourceConstraint)));
+    assert_eq!(world.told(), ["bounce 1 bert@b.example remote-server-timeout"]);
+}
+
+#[test]
+fn a_stream_that_ends_before_it_has_proven_its_pair_says_why() {
+    for (kind, condition) in [
+        (StreamErrorKind::HostUnknown, "remote-server-not-found"),
+        (StreamErrorKind::NotAuthorized, "remote-server-timeout"),
+        (StreamErrorKind::Reset, "remote-server-timeout"),
+    ] {
+        for is_open in [false, true] {
+            let mut world = World::new(Settings::default());
+            world.send(&ab(), "1");
+            if is_open {
+                world.report(1, Report::Open { multiplex: true });
+            }
+            world.told();
+            world.report(1, gone(kind, None));
+            world.send(&ab(), "2");
+            assert_eq!(world.told(), ["1", "2"].map(|id| format!("bounce {id} bert@b.example {condition}")));
+        }
+    }
+}
+
+#[test]
+fn a_domain_may_send_us_to_another_host_three_times() {
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.send(&pair("more.example", "b.example"), "2");
+    world.told();
+    for stream in 1..=3 {
+        world.report(stream, gone(StreamErrorKind::SeeOtherHost, Some("other.example:5270")));
+        assert_eq!(world.told(), [format!("{} open a.example b.example at other.example", stream + 1)]);
+    }
+    world.report(4, gone(StreamErrorKind::SeeOtherHost, Some("other.example:5270")));
+    let bounced = world.told();
+    assert_eq!(bounced.len(), 2, "{bounced:?}");
+    let mut world = World::new(Settings::default());
+    world.send(&ab(), "1");
+    world.report(1, gone(StreamErrorKind::SeeOtherHost, None));
+    assert_eq!(world.told()[1..], ["bounce 1 bert@b.example remote-server-timeout"], "not under TLS");
+}
+
+#[test]
+fn a_stream_that_takes_no_more_gives_single_stanzas_back() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    world.send(&ab(), "1");
+    world.told();
+    world.report(stream, Report::Unsent(message(&ab(), "1")));
+    world.send(&ab(), "2");
+    assert_eq!(world.told(), ["bounce 1 bert@b.example remote-server-timeout".to_owned(), format!("{stream} send 2")]);
+}
+
+#[test]
+fn a_blocked_partner_is_not_even_looked_up() {
+    let blocked = Partner { allowed: false, ..Partner::default() };
+    let mut world = World::new(Settings { partners: partners(blocked), ..Settings::default() });
+    world.send(&ab(), "1");
+    assert_eq!(world.told(), ["bounce 1 bert@b.example not-allowed"]);
+    let accepted = world.federation.accept(world.now).unwrap();
+    world.report(accepted, Report::Proven(ab(), Way::In, Association::Pkix));
+    assert_eq!(world.told(), [format!("{accepted} close policy-violation")]);
+}
