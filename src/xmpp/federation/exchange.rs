@@ -52,7 +52,8 @@ pub enum Command {
     /// Send this, of a pair that is proven out. What the stream cannot take comes back: [`Report::Unsent`] while it is
     /// open, in `unsent` of [`Report::Closed`] when it is over.
     Send(Stanza),
-    /// Prove one more pair by dialback (XEP-0220 section 2.6).
+    /// Prove a pair by dialback: that for which the stream was opened, where its certificate did not, or one more (XEP-0220
+    /// section 2.6).
     Prove(Pair),
     /// Ask the server at the other end whether this key is right.
     Verify(Verification),
@@ -101,6 +102,9 @@ pub enum Report {
     /// The peer may name the session of this pair and stream by this id when it comes back ([`Report::Continue`]); if that
     /// happens while this stream still seems alive, it is to be closed with `conflict`.
     Resumable(Pair, String),
+    /// This command could not be carried out: too much of its kind waits already. A stanza among them that comes back because
+    /// the stream is over is in `unsent` of [`Report::Closed`] instead.
+    Undone(Box<Command>),
     /// The stream is open but takes no more: its peer reads more slowly than is written.
     Unsent(Stanza),
     /// No stanza has gone either way for [`Settings::idle`](super::Settings::idle). If nothing else is wanted of the stream,
@@ -110,8 +114,8 @@ pub enum Report {
     Resumed,
     /// No stream came about: the cause. Nothing comes after it.
     Unreachable(Unreachable),
-    /// The stream is over, nothing comes after it, and these stanzas were not taken by it or, where the peer acknowledges what it takes
-    /// (XEP-0198), were not acknowledged.
+    /// The stream is over, nothing comes after it, and these stanzas were not taken by it or, where the peer acknowledges
+    /// what it takes (XEP-0198), were not acknowledged.
     Closed {
         /// Why. A host in `see-other-host` is only named if it came under TLS: without, anybody on the way could have put
         /// it there.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::super::{Authentication, Command, Dial, Pair, StreamId};
 use super::queue::{On, Route};
-use super::stream::{Dialed, Failed, Phase, Remote, Stream};
+use super::stream::{Asked, Dialed, Failed, Phase, Remote, Stream};
 use super::{Federation, Output, Timer, Why, limits};
 use crate::time::Now;
+use crate::xmpp::stream::manage::Found;
 
 impl Federation {
     /// Leads a route to a stream: at once, or when it is proven. With `anew`, what is there will not do unless the pair is
@@ -94,20 +95,32 @@ impl Federation {
         id
     }
 
-    /// Has a pair proven on this stream, as soon as that is open. For whom the stream was opened it sees to that itself.
+    /// Has a pair proven on this stream, as soon as that is open.
     pub(super) fn ask(&mut self, pair: &Pair, id: StreamId, now: Now) {
         let route = self.route(pair);
         route.on = On::Asking(id);
         route.attempt = route.attempt.wrapping_add(1);
         let attempt = route.attempt;
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if !stream.asked.contains(pair) {
-            stream.asked.push(pair.clone());
+        if !stream.is_asked(pair) {
+            stream.asked.push(Asked { pair: pair.clone(), put: false });
         }
-        if matches!(stream.phase, Phase::Open { .. }) {
-            self.outputs.push(Output::Order(id, Command::Prove(pair.clone())));
-        }
+        self.put_proofs(id);
         self.timers.set(now, self.settings.prove_within, Timer::Proof(pair.clone(), attempt));
+    }
+
+    /// Tells an open stream which pairs to prove, so many at a time.
+    pub(super) fn put_proofs(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if !matches!(stream.phase, Phase::Open { .. }) {
+            return;
+        }
+        let put = stream.asked.iter().filter(|asked| asked.put).count();
+        let next = stream.asked.iter_mut().filter(|asked| !asked.put);
+        for asked in next.take(limits::PROOFS.saturating_sub(put)) {
+            asked.put = true;
+            self.outputs.push(Output::Order(id, Command::Prove(asked.pair.clone())));
+        }
     }
 
     pub(super) fn route(&mut self, pair: &Pair) -> &mut Route {
@@ -126,8 +139,14 @@ impl Federation {
         }
     }
 
-    /// Nothing can be done for this pair now: what waits comes back.
+    /// Nothing can be done for this pair now: what waits comes back, what a session of ours holds first.
     pub(super) fn fail(&mut self, pair: &Pair, why: &Why) {
+        if let Found::Session(session) = self.sessions.find(0, pair, None) {
+            self.kept.remove(pair);
+            for stanza in session.into_unacknowledged() {
+                self.bounce(&stanza, why);
+            }
+        }
         self.empty(pair, why);
         self.routes.remove(pair);
     }

@@ -2,20 +2,25 @@
 
 use super::super::{Host, Pair, StreamId, Unreachable};
 use super::queue::{On, Waiting};
+use super::sessions::Kept;
 use super::stream::{Phase, QuestionId, Stream};
 use super::{Federation, Output, Timer, Why, ends_of, limits};
 use crate::time::Now;
 use crate::xmpp::stanza::Stanza;
+use crate::xmpp::stream::manage::Session;
 use crate::xmpp::stream::{Cause, StreamErrorKind};
 
 impl Federation {
     pub(super) fn on_unreachable(&mut self, id: StreamId, unreachable: Unreachable, now: Now) {
         let Some(mut stream) = self.remove(id) else { return };
         let (asked, questions) = stream.take_waiting();
-        if stream.phase == Phase::Opening {
-            self.fail_waiting(id, &stream, asked, questions, &unreachable.into(), now);
+        for pair in stream.out.clone() {
+            self.end_proven(&pair, &Ended { id, in_doubt: false, lost: None }, Vec::new(), now);
+        }
+        if stream.phase == Phase::Closing {
+            self.wait_elsewhere(id, asked, questions, &Cause::Closed, now);
         } else {
-            self.wait_elsewhere(id, asked, questions, &Cause::Disconnected, now);
+            self.fail_waiting(id, &stream, asked, questions, &unreachable.into(), now);
         }
         self.tidy_after(&stream);
     }
@@ -54,21 +59,23 @@ impl Federation {
         }
     }
 
-    pub(super) fn on_closed(&mut self, id: StreamId, cause: &Cause, unsent: Vec<Stanza>, in_doubt: bool, now: Now) {
+    pub(super) fn on_closed(&mut self, id: StreamId, cause: &Cause, left: Left, now: Now) {
+        let Left { unsent, session, in_doubt } = left;
         let Some(mut stream) = self.remove(id) else {
             for stanza in unsent {
                 self.bounce(&stanza, &Why::of_end(cause));
             }
             return;
         };
-        let lost = self.is_lost(&stream, cause, now);
+        self.keep(id, session, now);
+        let ended = Ended { id, in_doubt, lost: self.is_lost(&stream, cause, now) };
         let (asked, questions) = stream.take_waiting();
         let (sorted, foreign) = by_pair(&stream, unsent);
         for stanza in foreign {
             self.bounce(&stanza, &why_broken());
         }
         for (pair, back) in stream.out.clone().into_iter().zip(sorted) {
-            self.end_proven(&pair, id, back, in_doubt, lost.as_ref(), now);
+            self.end_proven(&pair, &ended, back, now);
         }
         if let Some(host) = self.elsewhere(&stream, cause) {
             self.follow(&stream, host, asked, questions, now);
@@ -137,25 +144,15 @@ impl Federation {
     }
 
     /// A pair loses the stream on which it was proven. `back`: its stanzas that the stream did not take.
-    fn end_proven(
-        &mut self,
-        pair: &Pair,
-        id: StreamId,
-        back: Vec<Stanza>,
-        in_doubt: bool,
-        lost: Option<&Why>,
-        now: Now,
-    ) {
-        let Some(route) =
-            self.routes.get_mut(pair).filter(|route| matches!(route.on, On::Proven(on) | On::Ending(on) if on == id))
-        else {
+    fn end_proven(&mut self, pair: &Pair, ended: &Ended, back: Vec<Stanza>, now: Now) {
+        let was_on = |on: &On| matches!(on, On::Proven(on) | On::Ending(on) if *on == ended.id);
+        let Some(route) = self.routes.get_mut(pair).filter(|route| was_on(&route.on)) else {
             for stanza in back {
                 self.bounce(&stanza, &why_broken());
             }
             return;
         };
-        route.on = On::Nowhere;
-        let is_in_doubt = in_doubt && route.given > back.len();
+        let is_in_doubt = ended.in_doubt && route.given > back.len();
         let again = match is_in_doubt {
             true => {
                 let newer = std::mem::take(&mut route.queue);
@@ -169,14 +166,26 @@ impl Federation {
             let Pair { local, remote } = pair.clone();
             self.outputs.push(Output::DomainDown { local, remote });
         }
-        let is_wanted = self.routes.get(pair).is_some_and(|route| !route.queue.is_empty());
-        match lost {
-            Some(why) => self.fail(pair, why),
-            None if !is_wanted || self.stopped => self.fail(pair, &Why::Stopped),
-            None => {
-                if let Err(why) = self.seek(pair, false, now) {
-                    self.fail(pair, &why);
-                }
+        self.after_end(pair, ended, now);
+    }
+
+    /// Where what waits for this pair goes now.
+    fn after_end(&mut self, pair: &Pair, ended: &Ended, now: Now) {
+        let has_waiting = self.routes.get(pair).is_some_and(|route| !route.queue.is_empty());
+        let kept = self.kept.get(pair);
+        if self.stopped {
+            self.fail(pair, &Why::Stopped);
+        } else if let Some(why) = &ended.lost {
+            self.fail(pair, why);
+        } else if kept == Some(&Kept::Theirs) {
+            // The peer comes back and takes up its session; nothing overtakes what that holds.
+            self.route(pair).on = On::Ending(ended.id);
+        } else if kept.is_none() && !has_waiting {
+            self.routes.remove(pair);
+        } else {
+            self.route(pair).on = On::Nowhere;
+            if let Err(why) = self.seek(pair, false, now) {
+                self.fail(pair, &why);
             }
         }
     }
@@ -198,7 +207,7 @@ impl Federation {
     }
 
     /// Puts stanzas in front of those that wait: they are older. The newest of them come back if there is no room.
-    fn wait_again(&mut self, pair: &Pair, again: Vec<Stanza>, now: Now) {
+    pub(super) fn wait_again(&mut self, pair: &Pair, again: Vec<Stanza>, now: Now) {
         let Some(route) = self.routes.get_mut(pair) else { return };
         let since = route.queue.front().map_or(now.mono, |first| first.since);
         let mut older = std::collections::VecDeque::new();
@@ -237,7 +246,10 @@ impl Federation {
     /// Everything that waited for one stream waits for another, to the same domain at another host.
     fn follow(&mut self, stream: &Stream, host: Host, asked: Vec<Pair>, questions: Vec<QuestionId>, now: Now) {
         let Some(dialed) = stream.dialed.clone().filter(|_| !asked.is_empty() || !questions.is_empty()) else { return };
-        let first = asked.iter().find(|pair| pair.remote == dialed.pair.remote).cloned();
+        let mut asked = asked;
+        // The one for which the stream is opened is the first of those that it is to prove.
+        asked.sort_by_key(|pair| pair.remote != dialed.pair.remote);
+        let first = asked.first().filter(|pair| pair.remote == dialed.pair.remote).cloned();
         let to_verify = first.is_none();
         let pair = first.unwrap_or(dialed.pair);
         let hops = dialed.hops + 1;
@@ -251,14 +263,22 @@ impl Federation {
     }
 }
 
-impl Stream {
-    /// Pairs and questions that wait for it, which it has no more afterwards.
-    fn take_waiting(&mut self) -> (Vec<Pair>, Vec<QuestionId>) {
-        (std::mem::take(&mut self.asked), std::mem::take(&mut self.questions))
-    }
+/// What a stream leaves behind.
+pub(super) struct Left {
+    pub(super) unsent: Vec<Stanza>,
+    pub(super) session: Option<Box<Session>>,
+    pub(super) in_doubt: bool,
 }
 
-fn why_broken() -> Why {
+/// How a stream has ended, for each of its pairs.
+struct Ended {
+    id: StreamId,
+    in_doubt: bool,
+    /// Why nothing is sent again.
+    lost: Option<Why>,
+}
+
+pub(super) fn why_broken() -> Why {
     Why::NoAnswer("The connection to the recipient's server broke.".to_owned())
 }
 

@@ -35,6 +35,9 @@ pub(super) const KEYS_PER_STREAM: usize = 256;
 /// Keys of all streams, each about 500 bytes and perhaps a connection.
 pub(super) const KEYS: usize = 10_000;
 
+/// Pairs that one stream is asked to prove at a time, fewer than the 64 that a stream takes; the others follow.
+pub(super) const PROOFS: usize = 32;
+
 /// Times that a key is asked about: once more where the stream ended that it was asked on.
 pub(super) const KEY_TRIES: u8 = 2;
 

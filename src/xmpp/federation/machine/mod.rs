@@ -21,6 +21,7 @@
 //! | `progress` | a stream gets on: open, proven, refused, idle |
 //! | `end` | a stream is over, or never was |
 //! | `verify` | keys that peers show |
+//! | `sessions` | what goes on where a stream broke |
 //! | `stream` | what is known of a stream and of a remote domain |
 //! | `why` | causes, and how they are said |
 //! | `ends` | finding a route without making a pair |
@@ -31,6 +32,7 @@ mod ends;
 mod limits;
 mod progress;
 mod queue;
+mod sessions;
 mod settings;
 mod stream;
 mod verify;
@@ -49,8 +51,10 @@ use super::{Command, Pair, Report, StreamId, Way};
 use crate::ids::Ids;
 use crate::time::{Now, Timers};
 use crate::xmpp::stanza::Stanza;
+use crate::xmpp::stream::manage::Sessions;
 use ends::{Ends, ends_of};
 use queue::{On, Room, Route, Waiting};
+use sessions::Kept;
 use stream::{QuestionId, Remote, Stream};
 use verify::Question;
 use why::Why;
@@ -63,6 +67,10 @@ pub struct Federation {
     streams: BTreeMap<StreamId, Stream>,
     remotes: BTreeMap<Arc<str>, Remote>,
     questions: BTreeMap<QuestionId, Question>,
+    /// What is kept of streams that broke.
+    sessions: Sessions,
+    /// Those of them that hold stanzas, by pair.
+    kept: HashMap<Pair, Kept>,
     room: Room,
     last_stream: StreamId,
     last_question: QuestionId,
@@ -103,6 +111,8 @@ impl Federation {
             streams: BTreeMap::new(),
             remotes: BTreeMap::new(),
             questions: BTreeMap::new(),
+            sessions: Sessions::default(),
+            kept: HashMap::new(),
             room: Room::default(),
             last_stream: 0,
             last_question: 0,
@@ -131,9 +141,7 @@ impl Federation {
             return;
         }
         let pair = Pair::new(ends.0, ends.1);
-        if let Err((stanza, why)) = self.wait(&pair, stanza, now) {
-            self.bounce(&stanza, &why);
-        }
+        self.wait(&pair, stanza, now);
     }
 
     /// A peer has connected to us. `None`: there are too many streams, and this connection is to be closed.
@@ -161,12 +169,18 @@ impl Federation {
             Report::Idle => self.on_idle(stream, now),
             Report::Resumed => self.stats.resumed += 1,
             Report::Unreachable(unreachable) => self.on_unreachable(stream, unreachable, now),
-            Report::Closed { cause, unsent, in_doubt } => self.on_closed(stream, &cause, unsent, in_doubt, now),
+            Report::Continue(pair, name) => self.on_continue(stream, &pair, name.as_deref()),
+            Report::Resumable(pair, name) => self.on_resumable(stream, pair, name),
+            Report::Undone(command) => self.on_undone(stream, *command, now),
+            Report::Closed { cause, unsent, session, in_doubt } => {
+                self.on_closed(stream, &cause, end::Left { unsent, session, in_doubt }, now);
+            }
         }
     }
 
     /// Lets time pass: everything whose deadline is not after `now` happens.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.on_sessions_due(now);
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Waited(pair) => self.on_waited(&pair, now),
@@ -183,13 +197,14 @@ impl Federation {
     /// When [`handle_timeout`](Self::handle_timeout) is due, in monotonic time.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.sessions.next_timeout()).min()
     }
 
     /// The process ends: everything that waits bounces, and so does what comes after; every stream is closed. The streams are
     /// over when [`is_over`](Self::is_over) says so.
     pub fn stop(&mut self) {
         self.stopped = true;
+        self.give_up_all();
         let mut pairs: Vec<Pair> = self.routes.keys().cloned().collect();
         pairs.sort_unstable();
         for pair in pairs {
@@ -234,36 +249,39 @@ impl Federation {
         self.last_stream
     }
 
-    /// Puts a stanza behind those that wait for its pair, and sees to it that they wait for something.
-    fn wait(&mut self, pair: &Pair, stanza: Stanza, now: Now) -> Result<(), (Stanza, Why)> {
+    /// Sees to it that what waits for this pair waits for something.
+    fn lead(&mut self, pair: &Pair, now: Now) -> Result<(), Why> {
         if self.stopped {
-            return Err((stanza, Why::Stopped));
+            return Err(Why::Stopped);
         }
-        let is_led = match self.routes.get(pair).map(|route| &route.on) {
-            Some(On::Refused(failed)) if now.mono < failed.until => return Err((stanza, failed.why.clone())),
-            Some(On::Asking(_) | On::Ending(_) | On::Proven(_)) => true,
-            Some(On::Refused(_) | On::Nowhere) | None => false,
-        };
-        if !is_led && let Err(why) = self.seek(pair, false, now) {
-            return Err((stanza, why));
+        match self.routes.get(pair).map(|route| &route.on) {
+            Some(On::Refused(failed)) if now.mono < failed.until => Err(failed.why.clone()),
+            Some(On::Asking(_) | On::Ending(_) | On::Proven(_)) => Ok(()),
+            Some(On::Refused(_) | On::Nowhere) | None => self.seek(pair, false, now),
         }
-        let Some(route) = self.routes.get_mut(pair) else { return Err((stanza, Why::Full)) };
+    }
+
+    /// Puts a stanza behind those that wait for its pair.
+    fn wait(&mut self, pair: &Pair, stanza: Stanza, now: Now) {
+        if let Err(why) = self.lead(pair, now) {
+            return self.bounce(&stanza, &why);
+        }
+        let Some(route) = self.routes.get_mut(pair) else { return self.bounce(&stanza, &Why::Full) };
         if let On::Proven(stream) = route.on {
             route.given += 1;
             route.used = now.mono;
             self.stats.sent += 1;
             self.outputs.push(Output::Order(stream, Command::Send(stanza)));
-            return Ok(());
+            return;
         }
         let Some(bytes) = self.room.for_one(&stanza, route.queue.len(), &self.settings) else {
-            return Err((stanza, Why::Full));
+            return self.bounce(&stanza, &Why::Full);
         };
         self.room.take(bytes);
         route.queue.push_back(Waiting { stanza, bytes, since: now.mono });
         if !std::mem::replace(&mut route.timed, true) {
             self.timers.set(now, self.settings.queue_for, Timer::Waited(pair.clone()));
         }
-        Ok(())
     }
 
     /// Whatever has waited too long comes back.

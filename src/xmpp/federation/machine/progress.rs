@@ -5,7 +5,7 @@ use super::queue::On;
 use super::stream::{Phase, Stream};
 use super::{Federation, Output, Timer, Why, limits};
 use crate::time::Now;
-use crate::xmpp::stanza::{Condition, Stanza};
+use crate::xmpp::stanza::{Condition, Stanza, StanzaError};
 use crate::xmpp::stream::{StreamError, StreamErrorKind};
 
 impl Federation {
@@ -15,20 +15,17 @@ impl Federation {
             return;
         }
         stream.phase = Phase::Open { multiplex };
-        let own = stream.dialed.as_ref().filter(|dialed| !dialed.to_verify).map(|dialed| dialed.pair.clone());
-        let mut has_first = own.is_some();
-        let (questions, asked) = (stream.questions.clone(), stream.asked.clone());
-        for question in questions {
+        let first = if stream.out.is_empty() { 1 } else { 0 };
+        let too_many = if multiplex { usize::MAX } else { first };
+        let too_many: Vec<Pair> = stream.asked.iter().skip(too_many).map(|asked| asked.pair.clone()).collect();
+        for question in stream.questions.clone() {
             self.put(question, id);
         }
-        for pair in asked.into_iter().filter(|pair| own.as_ref() != Some(pair)) {
-            if multiplex || !std::mem::replace(&mut has_first, true) {
-                self.outputs.push(Output::Order(id, Command::Prove(pair)));
-            } else {
-                self.ask_no_more(&pair, id);
-                self.lead_anew(&pair, now);
-            }
+        for pair in &too_many {
+            self.ask_no_more(pair, id);
+            self.lead_anew(pair, now);
         }
+        self.put_proofs(id);
     }
 
     pub(super) fn on_proven_out(&mut self, id: StreamId, pair: Pair, now: Now) {
@@ -36,22 +33,24 @@ impl Federation {
         if stream.phase == Phase::Closing || stream.out.contains(&pair) {
             return;
         }
-        let is_asked = stream.asked.contains(&pair);
+        let is_asked = stream.is_asked(&pair);
         if !is_asked && stream.out.len() >= self.settings.pairs_per_stream {
             // More than we would ask for; it can be proven again when it is wanted.
             return;
         }
         stream.out.push(pair.clone());
-        stream.asked.retain(|other| *other != pair);
+        stream.asked.retain(|asked| asked.pair != pair);
         stream.proven_at.get_or_insert(now.mono);
         if !self.counts_as_of(id, &pair) {
             return;
         }
         self.reached(&pair.remote);
+        self.put_proofs(id);
         let on = match self.routes.get(&pair).map(|route| &route.on) {
-            Some(On::Proven(_) | On::Ending(_)) | None => return,
+            None | Some(On::Proven(_)) => return,
+            Some(On::Ending(other)) if self.streams.contains_key(other) => return,
             Some(On::Asking(other)) => Some(*other),
-            Some(On::Refused(_) | On::Nowhere) => None,
+            Some(On::Ending(_) | On::Refused(_) | On::Nowhere) => None,
         };
         let route = self.route(&pair);
         route.on = On::Proven(id);
@@ -122,6 +121,7 @@ impl Federation {
             self.stats.failed += 1;
             self.refuse(pair, Why::of_verdict(verdict), now);
         }
+        self.put_proofs(id);
         self.let_go(id, now);
     }
 
@@ -131,13 +131,14 @@ impl Federation {
         self.ask_no_more(pair, id);
         self.stats.failed += 1;
         self.refuse(pair, Why::NoAnswer("The recipient's server does not say whether it believes us.".to_owned()), now);
+        self.put_proofs(id);
         self.let_go(id, now);
     }
 
     /// Takes the pair from those that wait for this stream; whether it was.
     pub(super) fn ask_no_more(&mut self, pair: &Pair, id: StreamId) -> bool {
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.asked.retain(|other| other != pair);
+            stream.asked.retain(|asked| asked.pair != *pair);
         }
         let waits = |on: &On| matches!(on, On::Asking(other) if *other == id);
         match self.routes.get_mut(pair) {
@@ -156,6 +157,20 @@ impl Federation {
             self.routes.remove(pair);
         } else if let Err(why) = self.seek(pair, true, now) {
             self.fail(pair, &why);
+        }
+    }
+
+    /// A stream has no room for what it was told.
+    pub(super) fn on_undone(&mut self, id: StreamId, command: Command, now: Now) {
+        match command {
+            Command::Send(stanza) => self.on_unsent(id, &stanza),
+            Command::Prove(pair) => {
+                let full = Verdict::Error(StanzaError::new(Condition::ResourceConstraint));
+                self.on_refused(id, &pair, &full, now);
+            }
+            Command::Verify(about) => self.on_unverified(id, &about),
+            // The stream is over, or about to be: that is told otherwise.
+            Command::Answer(..) | Command::Continue(_) | Command::Close(_) => {}
         }
     }
 

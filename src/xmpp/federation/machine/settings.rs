@@ -52,7 +52,6 @@ impl Default for Settings {
 
 /// Something is to be done.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all outputs are the large one")]
 pub enum Output {
     /// Open a stream. Its end is told by [`Report::Unreachable`](super::super::Report::Unreachable) or
     /// [`Report::Closed`](super::super::Report::Closed), whatever happens.

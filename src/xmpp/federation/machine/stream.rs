@@ -20,13 +20,21 @@ pub(super) struct Stream {
     /// Pairs of which stanzas may come on it.
     pub(super) inward: Vec<Pair>,
     /// Pairs that wait to be proven on it.
-    pub(super) asked: Vec<Pair>,
+    pub(super) asked: Vec<Asked>,
     /// Questions that go, or went, to the server at its other end.
     pub(super) questions: Vec<QuestionId>,
     /// Questions that came by keys on it.
     pub(super) keys: Vec<QuestionId>,
     /// When the first pair was proven.
     pub(super) proven_at: Option<Duration>,
+}
+
+/// A pair that is to be proven on a stream.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) pair: Pair,
+    /// Whether the stream was told.
+    pub(super) put: bool,
 }
 
 /// How we opened a stream.
@@ -89,14 +97,20 @@ impl Stream {
         let has_room = self.out.len() + self.asked.len() < most;
         match self.phase {
             Phase::Opening => has_room && self.dialed.is_some(),
-            Phase::Open { multiplex } => has_room && (multiplex || self.has_no_pair_yet()),
+            Phase::Open { multiplex } => has_room && (multiplex || self.out.is_empty() && self.asked.is_empty()),
             Phase::Closing => false,
         }
     }
 
-    /// Whether it was opened for nobody in particular, so that the first pair is no additional one.
-    pub(super) fn has_no_pair_yet(&self) -> bool {
-        self.dialed.as_ref().is_some_and(|dialed| dialed.to_verify) && self.out.is_empty() && self.asked.is_empty()
+    /// Whether this pair waits to be proven on it.
+    pub(super) fn is_asked(&self, pair: &Pair) -> bool {
+        self.asked.iter().any(|asked| asked.pair == *pair)
+    }
+
+    /// Pairs and questions that wait for it, which it has no more afterwards.
+    pub(super) fn take_waiting(&mut self) -> (Vec<Pair>, Vec<QuestionId>) {
+        let asked = std::mem::take(&mut self.asked).into_iter().map(|asked| asked.pair).collect();
+        (asked, std::mem::take(&mut self.questions))
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod failing;
+mod sessions;
 mod verifying;
 mod waiting;
 
@@ -86,8 +87,8 @@ impl World {
         let outputs = self.outputs();
         let [Output::Open(Dial { stream, .. })] = outputs.as_slice() else { panic!("{outputs:?}") };
         let stream = *stream;
-        self.report(stream, Report::Open { multiplex });
         self.prove(stream, pair);
+        self.report(stream, Report::Open { multiplex });
         assert_eq!(self.told(), [format!("{stream} send first")]);
         stream
     }
@@ -98,7 +99,7 @@ impl World {
 
     fn close(&mut self, stream: StreamId, unsent: &[&str], in_doubt: bool) {
         let unsent = unsent.iter().map(|id| message(&ab(), id)).collect();
-        self.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, in_doubt });
+        self.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, session: None, in_doubt });
     }
 }
 
@@ -116,6 +117,7 @@ fn short(output: &Output) -> String {
                 format!("{stream} verify {} {}", verification.pair.remote, verification.key)
             }
             Command::Answer(pair, verdict) => format!("{stream} answer {} {}", pair.remote, said(verdict)),
+            Command::Continue(session) => format!("{stream} continue {}", session.is_some()),
             Command::Close(None) => format!("{stream} close"),
             Command::Close(Some(error)) => format!("{stream} close {}", error.kind.name()),
         },

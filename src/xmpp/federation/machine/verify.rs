@@ -54,7 +54,7 @@ impl Federation {
             }
             Err(error) => {
                 self.stats.keys_unanswered += 1;
-                self.answer(id, pair, Verdict::Error(error));
+                self.answer(id, pair, Verdict::Error(*error));
             }
         }
     }
@@ -75,7 +75,7 @@ impl Federation {
     }
 
     /// A stream to the server that knows about keys of this pair, other than `asker`.
-    fn authority(&mut self, pair: &Pair, asker: StreamId, now: Now) -> Result<StreamId, StanzaError> {
+    fn authority(&mut self, pair: &Pair, asker: StreamId, now: Now) -> Result<StreamId, Box<StanzaError>> {
         let remote = self.remotes.get(&pair.remote);
         let is_usable =
             |id: &&StreamId| **id != asker && self.streams.get(id).is_some_and(|stream| stream.phase != Phase::Closing);
@@ -84,10 +84,10 @@ impl Federation {
         }
         let failed = remote.and_then(|remote| remote.resting(now.mono));
         if let Some(failed) = failed.filter(|failed| now.mono < failed.at + limits::VERIFY_AGAIN) {
-            return Err(unverifiable(&failed.why));
+            return Err(Box::new(unverifiable(&failed.why)));
         }
         if !self.may_dial(pair) {
-            return Err(StanzaError::new(Condition::ResourceConstraint));
+            return Err(Box::new(StanzaError::new(Condition::ResourceConstraint)));
         }
         Ok(self.dial(Dialed { pair: pair.clone(), to_verify: true, host: None, hops: 0 }, now))
     }
@@ -113,12 +113,22 @@ impl Federation {
         self.outputs.push(Output::Order(id, Command::Verify(known.verification.clone())));
     }
 
+    /// The question that was asked on this stream about this key.
+    fn question_on(&self, id: StreamId, about: &Verification) -> Option<QuestionId> {
+        let is_it = |known: &&Question| known.put && known.on == id && known.verification == *about;
+        let questions = &self.streams.get(&id)?.questions;
+        questions.iter().copied().find(|question| self.questions.get(question).filter(is_it).is_some())
+    }
+
+    /// The stream takes no more questions.
+    pub(super) fn on_unverified(&mut self, id: StreamId, about: &Verification) {
+        if let Some(question) = self.question_on(id, about) {
+            self.end_question(question, StanzaError::new(Condition::ResourceConstraint));
+        }
+    }
+
     pub(super) fn on_verified(&mut self, id: StreamId, about: &Verification, verdict: Verdict, now: Now) {
-        let known = self.streams.get(&id).and_then(|stream| {
-            let is_it = |known: &&Question| known.put && known.on == id && known.verification == *about;
-            stream.questions.iter().copied().find(|question| self.questions.get(question).filter(is_it).is_some())
-        });
-        let Some(question) = known else {
+        let Some(question) = self.question_on(id, about) else {
             self.stats.unsolicited += 1;
             return;
         };
@@ -159,15 +169,15 @@ impl Federation {
         let Some(known) = self.questions.get(&question) else { return };
         let (pair, asker, tries) = (known.verification.pair.clone(), known.asker, known.tries);
         if tries < limits::KEY_TRIES
-            && !matches!(Why::of_end(cause), Why::NotFound(_))
+            && !Why::of_end(cause).is_not_found()
             && let Ok(on) = self.authority(&pair, asker, now)
         {
             self.wait_for(question, on);
             return;
         }
-        let error = match Why::of_end(cause) {
-            Why::NotFound(_) => Condition::RemoteServerNotFound,
-            _ => Condition::RemoteServerTimeout,
+        let error = match Why::of_end(cause).is_not_found() {
+            true => Condition::RemoteServerNotFound,
+            false => Condition::RemoteServerTimeout,
         };
         self.end_question(question, StanzaError::new(error));
     }
@@ -207,21 +217,17 @@ impl Federation {
 
 /// XEP-0220 section 2.4.2: what the server that knows says about itself is not about the one that asks.
 fn passed_on(error: &StanzaError) -> StanzaError {
-    StanzaError::new(match error.condition {
-        Condition::ItemNotFound => Condition::RemoteServerNotFound,
-        _ => Condition::RemoteServerTimeout,
-    })
+    let is_not_found = matches!(error.condition, Condition::ItemNotFound);
+    StanzaError::new(if is_not_found { Condition::RemoteServerNotFound } else { Condition::RemoteServerTimeout })
 }
 
 /// Section 2.4.2: `remote-server-not-found`, or that no connection could be made. For that it names a condition that only
 /// streams have, so it stands beside one that stanzas have.
 fn unverifiable(why: &Why) -> StanzaError {
-    match why {
-        Why::NotFound(_) => StanzaError::new(Condition::RemoteServerNotFound),
-        _ => {
-            let mut error = StanzaError::new(Condition::RemoteServerTimeout);
-            error.application = Some(Element::new(ns::STREAMS, "remote-connection-failed"));
-            error
-        }
+    if why.is_not_found() {
+        return StanzaError::new(Condition::RemoteServerNotFound);
     }
+    let mut error = StanzaError::new(Condition::RemoteServerTimeout);
+    error.application = Some(Element::new(ns::STREAMS, "remote-connection-failed"));
+    error
 }

@@ -49,6 +49,11 @@ impl Why {
         }
     }
 
+    /// Whether there is no such server.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
     /// Where it is counted.
     pub(super) fn counter<'a>(&self, bounced: &'a mut Bounced) -> &'a mut u64 {
         match self {

@@ -7,7 +7,7 @@ use crate::xmpp::stream::{StreamError, StreamErrorKind};
 
 fn gone(kind: StreamErrorKind, host: Option<&str>) -> Report {
     let error = StreamError { host: host.map(str::to_owned), ..kind.into() };
-    Report::Closed { cause: Cause::PeerError(error), unsent: Vec::new(), in_doubt: false }
+    Report::Closed { cause: Cause::PeerError(error), unsent: Vec::new(), session: None, in_doubt: false }
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn what_a_stream_did_not_take_goes_on_the_next_before_what_came_later() {
     world.close(stream, &["1", "2"], false);
     world.send(&ab(), "3");
     assert_eq!(world.told(), ["2 open a.example b.example"]);
-    world.report(2, Report::Open { multiplex: true });
     world.prove(2, &ab());
+    world.report(2, Report::Open { multiplex: true });
     assert_eq!(world.told(), ["2 send 1", "2 send 2", "2 send 3"]);
     assert_eq!(world.federation.stats().sent_again, 2);
 }
@@ -129,8 +129,8 @@ fn streams_that_end_young_one_after_the_other_are_not_fed_for_ever() {
     for _ in 0..3 {
         world.close(stream, &["first"], false);
         stream += 1;
-        world.report(stream, Report::Open { multiplex: true });
         world.prove(stream, &ab());
+        world.report(stream, Report::Open { multiplex: true });
         assert_eq!(world.told(), [format!("{stream} open a.example b.example"), format!("{stream} send first")]);
     }
     world.close(stream, &["first"], false);
@@ -147,7 +147,7 @@ fn where_some_are_in_doubt_the_domain_is_down_and_the_rest_comes_back_first() {
     world.send(&ab(), "1");
     world.told();
     let unsent = vec![message(&quiet, "q"), message(&ab(), "1")];
-    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, in_doubt: true });
+    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, session: None, in_doubt: true });
     assert_eq!(
         world.told(),
         ["bounce 1 bert@b.example remote-server-timeout", "down a.example b.example", "2 open quiet.example b.example",]
@@ -167,10 +167,10 @@ fn answers_and_presence_go_on_although_others_are_in_doubt() {
         world.federation.send(stanza.clone(), world.now);
     }
     world.told();
-    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, in_doubt: true });
+    world.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, session: None, in_doubt: true });
     assert_eq!(world.told(), ["down a.example b.example", "2 open a.example b.example"]);
-    world.report(2, Report::Open { multiplex: true });
     world.prove(2, &ab());
+    world.report(2, Report::Open { multiplex: true });
     assert_eq!(world.told(), ["2 send p", "2 send here"]);
 }
 
@@ -220,6 +220,7 @@ fn a_pair_for_which_a_shared_stream_has_no_room_gets_its_own_once() {
     world.report(stream, Report::Refused(more.clone(), error(Condition::ResourceConstraint)));
     assert_eq!(world.told(), ["2 open more.example b.example"]);
     world.report(2, Report::Open { multiplex: true });
+    world.told();
     world.report(2, Report::Refused(more, error(Condition::ResourceConstraint)));
     assert_eq!(world.told(), ["bounce 1 bert@b.example remote-server-timeout"]);
 }
@@ -284,4 +285,20 @@ fn a_blocked_partner_is_not_even_looked_up() {
     let accepted = world.federation.accept(world.now).unwrap();
     world.report(accepted, Report::Proven(ab(), Way::In, Association::Pkix));
     assert_eq!(world.told(), [format!("{accepted} close policy-violation")]);
+}
+
+#[test]
+fn a_stream_proves_so_many_pairs_at_a_time_and_the_others_follow() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    let pairs: Vec<_> = (0..40).map(|n| pair(&format!("{n}.example"), "b.example")).collect();
+    for pair in &pairs {
+        world.send(pair, "x");
+    }
+    assert_eq!(world.told().len(), 32);
+    world.prove(stream, &pairs[0]);
+    let told = world.told();
+    assert!(told.contains(&format!("{stream} prove 32.example b.example")), "{told:?}");
+    world.report(stream, Report::Undone(Box::new(Command::Prove(pairs[1].clone()))));
+    assert_eq!(world.told()[0], "2 open 1.example b.example", "this one has room for it");
 }

@@ -14,7 +14,7 @@ fn stanzas_wait_until_their_pair_is_proven_and_go_in_order_while_others_flow_on(
     assert_eq!(world.told(), [format!("{other} send c1")]);
     world.report(1, Report::Open { multiplex: true });
     world.send(&ab(), "3");
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.told(), ["1 prove a.example b.example"], "the certificate did not do it");
     world.prove(1, &ab());
     world.send(&ab(), "4");
     assert_eq!(world.told(), ["1 send 1", "1 send 2", "1 send 3", "1 send 4"]);
@@ -36,13 +36,15 @@ fn another_domain_of_ours_is_proven_on_the_stream_there_is() {
 
 #[test]
 fn pairs_wait_for_a_stream_that_is_being_opened_and_part_if_it_takes_one_only() {
-    for (multiplex, expected) in [(true, ["1 prove m.example b.example"]), (false, ["2 open m.example b.example"])] {
+    for (multiplex, expected) in [(true, "1 prove m.example b.example"), (false, "2 open m.example b.example")] {
         let mut world = World::new(Settings::default());
         world.send(&ab(), "1");
         world.send(&pair("m.example", "b.example"), "2");
         assert_eq!(world.told(), ["1 open a.example b.example"]);
         world.report(1, Report::Open { multiplex });
-        assert_eq!(world.told(), expected);
+        let told = world.told();
+        assert!(told.len() == 2 && told.iter().any(|line| line == expected), "{told:?}");
+        assert!(told.contains(&"1 prove a.example b.example".to_owned()), "{told:?}");
     }
 }
 
@@ -75,8 +77,8 @@ fn a_stream_that_the_peer_opened_both_ways_is_used_even_while_one_is_being_opene
     world.send(&ab(), "2");
     assert_eq!(world.told(), [format!("{accepted} send 1"), format!("{accepted} send 2")]);
     // The other proves the pair too, later: the order is not put at risk for it.
-    world.report(1, Report::Open { multiplex: true });
     world.prove(1, &ab());
+    world.report(1, Report::Open { multiplex: true });
     world.send(&ab(), "3");
     assert_eq!(world.told(), [format!("{accepted} send 3")]);
     world.close(accepted, &[], false);
