@@ -65,9 +65,8 @@ impl Shared {
 
     /// Everything ends.
     pub(super) fn stop(self: &Arc<Self>, back: &mut Batch) {
-        let now = self.clock.now();
         let mut hub = self.hub();
-        hub.federation.stop(now);
+        hub.federation.stop();
         self.apply(&mut hub, back);
     }
 

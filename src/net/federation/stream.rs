@@ -327,8 +327,8 @@ impl Carried {
     fn order(&mut self, command: Command) {
         let now = self.shared.clock.now();
         if let Err(undone) = self.stream.order(command, now) {
-            debug!(stream = self.id, why = %undone.why, "an order came too late");
-            self.reports.extend(undone.command.into_stanzas().into_iter().map(Report::Unsent));
+            debug!(stream = self.id, why = %undone.why, "an order came too late, or was one too many");
+            self.reports.push(Report::Undone(Box::new(undone.command)));
         }
     }
 

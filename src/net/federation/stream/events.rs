@@ -85,6 +85,7 @@ impl Carried {
             | Report::Key(_)
             | Report::Verified(..)
             | Report::Unsent(_)
+            | Report::Undone(_)
             | Report::Idle
             | Report::Continue(..)
             | Report::Resumable(..)

@@ -169,8 +169,13 @@ impl Federation {
                 self.on_refused(id, &pair, &full, now);
             }
             Command::Verify(about) => self.on_unverified(id, &about),
+            Command::Continue(_) => {
+                for stanza in command.into_stanzas() {
+                    self.on_unsent(id, &stanza);
+                }
+            }
             // The stream is over, or about to be: that is told otherwise.
-            Command::Answer(..) | Command::Continue(_) | Command::Close(_) => {}
+            Command::Answer(..) | Command::Close(_) => {}
         }
     }
 
