@@ -142,7 +142,7 @@ impl Gateway {
     /// An error about a message: of one of ours, it is the true outcome; of anything else, it is nobody's.
     pub(super) fn on_error_message(&mut self, message: &Message, now: Now) {
         let found = message.id.as_deref().and_then(|id| self.relay_of.get(id).copied());
-        let is_its_own = |relay: &Relay| message.from.as_ref().is_some_and(|from| from.bare() == relay.to.bare());
+        let is_its_own = |relay: &Relay| message.from.as_ref().is_some_and(|from| from.resembles(&relay.to));
         let relay = found.filter(|relay| self.relays.get(relay).is_some_and(is_its_own));
         let (Some(relay), Some(error)) = (relay.and_then(|relay| self.take_relay(relay)), message.error()) else {
             self.stats.late_errors += 1;

@@ -70,6 +70,7 @@ impl Mapping {
                 (uri.clone(), jid.ok().map(|jid| jid.to_string()), uri.ok())
             }
         };
+        explain_characters(jid.as_deref().unwrap_or_default(), &mut steps);
         let known = jid.as_ref().and_then(|jid| Jid::parse(jid).ok());
         let domain = known.and_then(|jid| Some(self.domain_of_xmpp(jid.domain())?.xmpp.clone()));
         Explanation { input: input.to_owned(), steps, domain, jid, uri, outcome }
@@ -176,6 +177,23 @@ fn explain_form(domain: &DomainMapping, spelt: Option<(String, Option<usize>)>, 
     }
 }
 
+/// RFC 7622 section 7.3.2, RFC 7247 section 8: who has to tell twins apart that look alike sees what they are made of.
+fn explain_characters(jid: &str, steps: &mut Vec<Step>) {
+    let mut names: Vec<String> = Vec::new();
+    for char in jid.chars().filter(|char| !char.is_ascii()) {
+        let name = format!("{char} is U+{:04X}", u32::from(char));
+        if !names.contains(&name) && names.len() < CHARACTERS {
+            names.push(name);
+        }
+    }
+    if !names.is_empty() {
+        say(steps, "characters that may look like others", &names.join(", "));
+    }
+}
+
+/// As many as fit a line.
+const CHARACTERS: usize = 8;
+
 fn home(domain: Option<&DomainMapping>) -> String {
     match domain.map(|domain| domain.home) {
         Some(Home::Sip) => "on the SIP side".to_owned(),
@@ -224,6 +242,14 @@ mod tests {
         assert!(mapping().explain("tel:+15550100").outcome.unwrap_err().contains("number"));
         assert!(mapping().explain("sip:").outcome.is_err());
         assert!(mapping().explain("@").outcome.is_err());
+    }
+
+    #[test]
+    fn characters_that_may_look_like_others_are_named() {
+        let text = mapping().explain("jul\u{456}et@xmpp.example").to_string();
+        assert!(text.contains("characters that may look like others: \u{456} is U+0456"), "{text}");
+        assert!(text.ends_with("= sip:jul%D1%96et@xmpp.example"), "{text}");
+        assert!(!mapping().explain("juliet@xmpp.example").to_string().contains("U+"));
     }
 
     #[test]

@@ -87,6 +87,18 @@ fn only_the_recipient_or_its_server_can_refuse_a_message() {
 }
 
 #[test]
+fn an_error_is_found_though_its_server_spells_the_user_by_older_rules() {
+    let mut bench = Bench::new();
+    bench.ask("fu%C3%9Fball@xmpp.example");
+    let id = messages(&bench.stanzas()).remove(0);
+    bench.stanza(&format!(
+        "<message from='fussball@xmpp.example' to='romeo@sip.example' id='{id}' type='error'><error type='cancel'>\
+         <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    ));
+    assert_eq!(bench.statuses(), [604]);
+}
+
+#[test]
 fn a_timeout_behind_the_server_is_504_and_never_408() {
     let mut bench = Bench::new();
     bench.ask("juliet@xmpp.example");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use precis_core::profile::PrecisFastInvocation;
+use precis_core::{IdentifierClass, StringClass};
 use precis_profiles::{OpaqueString, UsernameCaseMapped};
 
 use super::{JidError, MAX_PART};
@@ -83,15 +84,24 @@ pub(super) fn strict_resource(text: &str) -> Result<Cow<'_, str>, JidError> {
     settle(text, |text| OpaqueString::enforce(text).ok()).map(Cow::Owned).ok_or(JidError::Resource)
 }
 
+/// What PRECIS refuses is taken as a server of RFC 6122 has it, by nodeprep, or as it is where that has no form for it either.
 pub(super) fn peer_local(text: &str) -> Result<Cow<'_, str>, JidError> {
-    match strict_local(text) {
-        Err(JidError::Local)
-            if !text.contains(|char: char| excluded(char) || char.is_control() || char.is_whitespace()) =>
-        {
-            Ok(Cow::Borrowed(text))
-        }
-        other => other,
-    }
+    let kept = match strict_local(text) {
+        Err(JidError::Local) => match settle(text, |text| stringprep::nodeprep(text).ok()) {
+            Some(folded) if folded.is_empty() => return Err(JidError::Local),
+            Some(folded) => Cow::Owned(strict_local(&folded).map(Cow::into_owned).unwrap_or(folded)),
+            None => Cow::Borrowed(text),
+        },
+        other => return other,
+    };
+    let breaks = |char: char| excluded(char) || char.is_control() || char.is_whitespace();
+    if kept.contains(breaks) { Err(JidError::Local) } else { Ok(kept) }
+}
+
+/// Whether a server that prepares by nodeprep (RFC 6122 appendix A) may know both as one user.
+pub(super) fn resemble(one: &str, two: &str) -> bool {
+    let folded = || Some(stringprep::nodeprep(one).ok()? == stringprep::nodeprep(two).ok()?);
+    one == two || (!(one.is_ascii() && two.is_ascii()) && folded() == Some(true))
 }
 
 pub(super) fn peer_resource(text: &str) -> Result<Cow<'_, str>, JidError> {
@@ -122,8 +132,16 @@ fn lower_case(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// As [`peer_domain`], and no character that IDNA2008 does not allow in a U-label (RFC 5892). After the mappings of
+/// [`unicode_domain`] those are the ones that PRECIS allows in identifiers, rules of context included.
+pub(super) fn strict_domain(text: &str) -> Result<Cow<'_, str>, JidError> {
+    let domain = peer_domain(text)?;
+    let good = domain.is_ascii() || domain.split('.').all(|label| IdentifierClass::default().allows(label).is_ok());
+    if good { Ok(domain) } else { Err(JidError::Domain) }
+}
+
 /// Section 3.2: the final dot goes first; then U-labels, or an address.
-pub(super) fn domain(text: &str) -> Result<Cow<'_, str>, JidError> {
+pub(super) fn peer_domain(text: &str) -> Result<Cow<'_, str>, JidError> {
     let text = text.strip_suffix('.').unwrap_or(text);
     if let Some(inside) = text.strip_prefix('[') {
         let address = inside.strip_suffix(']').and_then(|inside| inside.parse::<Ipv6Addr>().ok());
@@ -150,7 +168,8 @@ fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// UTS 46, not transitional, is IDNA2008 with the mappings of RFC 5895 (width, case, ideographic dots).
+/// UTS 46, not transitional: IDNA2008 with the mappings of RFC 5895 (width, case, ideographic dots), and the symbols that
+/// IDNA2003 allowed, since names with them are registered.
 fn unicode_domain(text: &str) -> Option<String> {
     use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
     let uts46 = Uts46::new();

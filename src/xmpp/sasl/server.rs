@@ -259,7 +259,7 @@ impl Server {
             ("", [only]) => Some(only),
             ("", _) => None,
             (authzid, proven) => {
-                let wanted = Jid::parse(authzid).map_err(|_| Condition::InvalidAuthzid)?;
+                let wanted = Jid::parse_peer(authzid).map_err(|_| Condition::InvalidAuthzid)?;
                 proven.iter().find(|proven| *proven.as_jid() == wanted)
             }
         };
@@ -299,7 +299,7 @@ impl Named {
     /// Nobody may act as somebody else (RFC 6120 section 6.3.8), and the standing of an account is told only to its user.
     fn by_password(self, authzid: &str) -> Result<BareJid, Condition> {
         let (Some(user), Some(account)) = (self.user, self.account) else { return Err(Condition::NotAuthorized) };
-        if !authzid.is_empty() && Jid::parse(authzid).as_ref() != Ok(user.as_jid()) {
+        if !authzid.is_empty() && Jid::parse_peer(authzid).as_ref() != Ok(user.as_jid()) {
             return Err(Condition::InvalidAuthzid);
         }
         match account.standing {

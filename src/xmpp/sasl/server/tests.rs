@@ -382,6 +382,10 @@ proptest! {
         let last = if bound { last } else { [right_form.as_bytes(), &last].concat() };
         prop_assert!(!matches!(server.receive(&response(&base64::encode(&last))), Reply::Success(..)));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn no_other_proof_than_the_right_one_comes_in((at, octet) in (any::<prop::sample::Index>(), any::<u8>())) {

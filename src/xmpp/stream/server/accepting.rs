@@ -7,7 +7,7 @@ use crate::time::Now;
 use crate::xml::splitter::StreamHeader;
 use crate::xml::{Element, ns, writer};
 use crate::xmpp::federation::{Association, Authentication, Pair, Way};
-use crate::xmpp::jid::BareJid;
+use crate::xmpp::jid::Jid;
 use crate::xmpp::sasl;
 use crate::xmpp::stream::{StreamError, StreamErrorKind};
 
@@ -82,7 +82,7 @@ impl ServerStream {
     }
 
     fn sasl_for(&mut self, proven: Option<&str>) {
-        let proven = proven.and_then(|domain| BareJid::parse(domain).ok());
+        let proven = proven.and_then(|domain| Some(Jid::parse_peer(domain).ok()?.to_bare()));
         let encrypted = self.tls.is_some();
         let setting = sasl::Setting { encrypted, proven: proven.into_iter().collect(), ..sasl::Setting::default() };
         if let Some(side) = self.accepting_side() {

@@ -104,7 +104,7 @@ impl ServerStream {
             (self.core.pinged, self.said) = (Some(now.mono), now.mono);
             return;
         }
-        let address = |domain: &str| Jid::parse(domain).ok();
+        let address = |domain: &str| Jid::parse_peer(domain).ok();
         let pair = self.pairs.any(Way::Out).and_then(|pair| address(&pair.local).zip(address(&pair.remote)));
         let Some((from, to)) = pair else { return };
         self.core.pings += 1;

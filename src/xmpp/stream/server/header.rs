@@ -74,7 +74,7 @@ impl Address {
 
 /// `text` as a domain and nothing else, in its one spelling.
 pub(super) fn domain(text: &str) -> Option<Arc<str>> {
-    let jid = Jid::parse(text).ok()?;
+    let jid = Jid::parse_peer(text).ok()?;
     (jid.local().is_none() && jid.resource().is_none()).then(|| jid.domain().into())
 }
 

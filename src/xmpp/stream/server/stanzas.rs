@@ -113,7 +113,7 @@ impl ServerStream {
 
     fn reply(&self, problem: &StanzaProblem) -> Option<Stanza> {
         let remote = problem.from.as_ref()?.domain();
-        let local = self.pairs.with_remote(remote).and_then(|pair| Jid::parse(&pair.local).ok());
+        let local = self.pairs.with_remote(remote).and_then(|pair| Jid::parse_peer(&pair.local).ok());
         let local = problem.to.as_ref().map(|to| to.to_domain().into()).or(local)?;
         problem.reply(&local)
     }
