@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stox::config::{Config, DEFAULT_PATH, Domain, Listen, LogFormat};
+use stox::config::{Config, DEFAULT_PATH, Domain, Listen, LogFormat, Severity};
 use stox::mapping::{Home, Mapping};
 use stox::node;
 
@@ -69,8 +69,11 @@ fn main() -> ExitCode {
 
 fn run(config: Config) -> ExitCode {
     log_to_stderr(&config);
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
+    for told in &config.warnings {
+        match told.severity {
+            Severity::Error | Severity::Failing => tracing::error!("{told}"),
+            Severity::Warning => tracing::warn!("{told}"),
+        }
     }
     match node::run(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,6 +109,9 @@ fn log_to_stderr(config: &Config) {
 fn check(config: &Config, file: &Path) -> ExitCode {
     for warning in &config.warnings {
         println!("{warning}");
+    }
+    if config.warnings.iter().any(|told| told.severity == Severity::Failing) {
+        return ExitCode::from(WRONG_CONFIG);
     }
     println!("{}: OK: {}", file.display(), summary(config));
     ExitCode::SUCCESS

@@ -5,12 +5,13 @@ mod server;
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::read::{Read, ReadServer};
+use super::read::{Read, ReadServer, tls};
 use super::section::Section;
 use super::value::{HostPort, Listen};
 use super::{Component, Domain, Peer, Sip, SipAccount};
 use crate::gateway::trust::{self, Network, Range};
 use crate::mapping::{DomainMapping, Home, domain};
+use crate::tls::audit;
 pub(super) use accounts::{users, with_accounts};
 pub(super) use server::{server, sockets};
 
@@ -269,13 +270,24 @@ pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
     }
 }
 
-/// Sockets inside TLS: there is a certificate to show.
-pub(super) fn certificate(section: &Section<'_>, sip: &Sip) {
-    let certificate = sip.tls.as_ref().is_some_and(|tls| tls.files.certificate.is_some());
+/// Sockets inside TLS: there is a certificate to show, and it names what SIP peers look for: the host by which stox is
+/// reached, or each domain of XMPP users (RFC 5922 section 7.2).
+pub(super) fn certificate(section: &Section<'_>, sip: &Sip, domains: &[Read<'_, Domain>]) {
+    let own = sip.tls.as_ref().and_then(|tls| tls.files.certificate.as_deref().zip(tls.files.key.as_deref()));
     let needs = sip.listen.iter().find(|listen| listen.transport.needs_certificate());
-    if let Some(listen) = needs.filter(|_| !certificate) {
+    let Some(listen) = needs else { return };
+    let Some(own) = own else {
         let what = format!("{listen} needs a certificate, and there is none");
-        section.error("listen", what, "add [sip.tls] with certificate and key");
+        return section.error("listen", what, "add [sip.tls] with certificate and key");
+    };
+    let users = domains.iter().filter_map(|read| read.part.as_ref()).filter(|domain| domain.mapping.home == Home::Xmpp);
+    let mut names: Vec<String> = users.map(|domain| domain.mapping.sip_host.clone()).collect();
+    names.dedup();
+    for examined in tls::examined(std::iter::once(own)) {
+        let advertised = sip.advertise.iter().map(|advertise| advertise.host.clone()).collect::<Vec<_>>();
+        if advertised.is_empty() || !audit::sip_names(&examined, &advertised).is_empty() {
+            tls::tell(&section.section("tls"), audit::sip_names(&examined, &names));
+        }
     }
 }
 

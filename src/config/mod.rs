@@ -70,7 +70,7 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`: what is written to standard error.
     pub log: Log,
-    /// What somebody should look at although it works.
+    /// What somebody should look at although stox starts.
     pub warnings: Vec<Problem>,
 }
 
@@ -151,7 +151,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
     let peers = peers(&section, sip.as_ref(), &domains);
     if let Some(sip) = &sip {
         check::advertised(&section, sip);
-        check::certificate(&section, sip);
+        check::certificate(&section, sip, &domains);
         check::next_hops(&domains, sip);
         if let Some(server) = &server {
             check::sockets(server, sip);

@@ -25,6 +25,8 @@ pub struct Problem {
 pub enum Severity {
     /// It does.
     Error,
+    /// It does not, but what is told of will not work: `stox check` is not satisfied.
+    Failing,
     /// It does not, but somebody should look.
     Warning,
 }

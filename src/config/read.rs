@@ -7,7 +7,7 @@ mod numbers;
 mod partner;
 pub(super) mod peer;
 mod server;
-mod tls;
+pub(super) mod tls;
 
 use std::fs;
 use std::path::Path;

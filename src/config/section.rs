@@ -190,6 +190,13 @@ impl<'d> Section<'d> {
         self.doc.note(Severity::Warning, self.line_of(key), &self.path(key), what.as_ref(), todo.as_ref());
     }
 
+    /// What keeps nobody from starting, and does not work.
+    pub(super) fn failing(&self, key: &str, what: impl AsRef<str>, todo: impl AsRef<str>) {
+        if !self.doc.is_broken() {
+            self.doc.note(Severity::Failing, self.line_of(key), &self.path(key), what.as_ref(), todo.as_ref());
+        }
+    }
+
     fn refused(&self, key: &str, line: usize, text: &str, bad: &Bad) {
         let what = format!("\"{text}\" {}", bad.what);
         self.doc.note(Severity::Error, line, &self.path(key), &what, &bad.todo);

@@ -5,57 +5,111 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
 
-use crate::tls::files::date;
-use crate::tls::{Store, StoreError};
+use crate::admin;
+use crate::tls::audit::SOON;
+use crate::tls::files::{Validity, date};
+use crate::tls::{Store, xmpp};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// How often somebody is told that the certificate ends soon, and how soon that is.
+/// How often somebody is told that a certificate ends soon.
 const WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-const SOON: i64 = 14 * 24 * 60 * 60;
 
-/// Looks at the files for ever.
-pub(super) async fn watch(store: Arc<Store>) {
-    let mut warned = None;
-    loop {
-        let now = tokio::time::Instant::now();
-        if warned.is_none_or(|at| now >= at + WARN_EVERY) {
-            warn_of_the_end(&store);
-            warned = Some(now);
+const DAY: i64 = 24 * 60 * 60;
+
+/// The certificates of both sides.
+#[derive(Clone)]
+pub(super) struct Certificates {
+    /// Of `[sip.tls]`.
+    pub(super) sip: Arc<Store>,
+    /// Of `[xmpp.server]`, if there is one.
+    pub(super) xmpp: Option<Arc<xmpp::Store>>,
+}
+
+impl Certificates {
+    /// Looks at the files for ever.
+    pub(super) async fn watch(self) {
+        let mut warned = None;
+        loop {
+            let now = tokio::time::Instant::now();
+            if warned.is_none_or(|at| now >= at + WARN_EVERY) {
+                self.warn_of_the_end();
+                warned = Some(now);
+            }
+            tokio::time::sleep(LOOK).await;
+            if let Some(result) = self.sip.look() {
+                tell(SIP, result);
+            }
+            if let Some(result) = self.xmpp.as_ref().and_then(|store| store.look()) {
+                tell(XMPP, result);
+            }
         }
-        tokio::time::sleep(LOOK).await;
-        if let Some(result) = store.look() {
-            tell(result);
+    }
+
+    /// Reads the files now.
+    pub(super) fn reload(&self) {
+        tell(SIP, self.sip.reload());
+        if let Some(store) = &self.xmpp {
+            tell(XMPP, store.reload());
         }
+    }
+
+    /// Each certificate that is shown, with its side.
+    fn all(&self) -> Vec<(&'static str, Validity)> {
+        let of_sip = self.sip.validity().into_iter().map(|each| ("sip", each));
+        let of_xmpp = self.xmpp.iter().flat_map(|store| store.validity()).map(|each| ("xmpp", each));
+        of_sip.chain(of_xmpp).collect()
+    }
+
+    fn warn_of_the_end(&self) {
+        let now = seconds_now();
+        for (_, Validity { file, not_after }) in self.all() {
+            let (file, date) = (file.display(), date(not_after));
+            if not_after < now {
+                error!("TLS: the certificate {file} expired on {date}");
+            } else if not_after - now < SOON {
+                warn!("TLS: the certificate {file} expires on {date}");
+            }
+        }
+    }
+
+    /// How it stands with the certificate of `[sip.tls]`, in words for `/ready`; `None`: there is none.
+    pub(super) fn detail(&self) -> Option<String> {
+        Some(state(self.sip.not_after()?, self.sip.trouble().as_deref()))
+    }
+
+    /// For `/metrics`.
+    pub(super) fn samples(&self) -> Vec<admin::Sample> {
+        let now = seconds_now();
+        let sample = |name, help, labels, value: i64| {
+            #[expect(clippy::cast_precision_loss, reason = "dates are smaller than 2^53")]
+            let value = value as f64;
+            admin::Sample { name, help, kind: admin::Kind::Gauge, labels, value }
+        };
+        let days = |(side, validity): (&'static str, Validity)| {
+            let labels = vec![("side", side.to_owned()), ("file", validity.file.display().to_string())];
+            let left = (validity.not_after - now).div_euclid(DAY);
+            sample("stox_certificate_days_left", "Days until the certificate expires; below 0: it has.", labels, left)
+        };
+        let mut samples: Vec<admin::Sample> = self.all().into_iter().map(days).collect();
+        let end = self.sip.not_after().map(|end| {
+            let help = "When the certificate expires, in seconds since 1970.";
+            sample("stox_tls_certificate_end_seconds", help, Vec::new(), end)
+        });
+        samples.extend(end);
+        samples
     }
 }
 
-/// Reads the files now.
-pub(super) fn reload(store: &Store) {
-    tell(store.reload());
-}
+const SIP: &str = "[sip.tls]";
+const XMPP: &str = "[xmpp.server]";
 
-fn tell(result: Result<(), StoreError>) {
+fn tell<E: std::fmt::Display>(section: &str, result: Result<(), E>) {
     match result {
-        Ok(()) => info!("TLS: the files of [sip.tls] were read anew"),
+        Ok(()) => info!("TLS: the files of {section} were read anew"),
         Err(error) => error!("TLS: the new files are not taken, those of before stay in use: {error}"),
     }
-}
-
-fn warn_of_the_end(store: &Store) {
-    let Some(end) = store.not_after() else { return };
-    let now = seconds_now();
-    if end < now {
-        error!("TLS: the certificate expired on {}", date(end));
-    } else if end - now < SOON {
-        warn!("TLS: the certificate expires on {}", date(end));
-    }
-}
-
-/// How it stands with the certificate, in words for `/ready`; `None`: there is none.
-pub(super) fn detail(store: &Store) -> Option<String> {
-    Some(state(store.not_after()?, store.trouble().as_deref()))
 }
 
 /// How it stands with a certificate that ends then; `trouble`: what is wrong with the files that are there now.

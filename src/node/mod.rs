@@ -39,7 +39,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, Probe, SHARD_QUEUE, XmppLink};
 use crate::shard::{Published, Shard};
-use crate::tls::Store;
+use certificates::Certificates;
 use federation::Servers;
 
 /// How long the streams may take to end properly after the shard has.
@@ -109,7 +109,7 @@ struct Sources {
     boards: Vec<Arc<LinkBoard>>,
     intake: Arc<Intake>,
     connections: Connections,
-    tls: Arc<Store>,
+    certificates: Certificates,
     servers: Option<Servers>,
 }
 
@@ -136,13 +136,14 @@ impl Node {
         for socket in &udp {
             socket.start(Arc::clone(&intake), shard_queue.clone());
         }
+        let certificates = Certificates { sip: tls, xmpp: servers.as_ref().map(|servers| Arc::clone(&servers.tls)) };
         let published = Published::default();
         let sources = Arc::new(Sources {
             published: Arc::clone(&published),
             boards: boards.clone(),
             intake: Arc::clone(&intake),
             connections: connections.clone(),
-            tls: Arc::clone(&tls),
+            certificates: certificates.clone(),
             servers: servers.clone(),
         });
         self.start_admin(Arc::clone(&sources)).await?;
@@ -155,10 +156,10 @@ impl Node {
         tokio::spawn(readiness::announce(self.config.clone(), sources));
         let tended = Arc::clone(&intake);
         tokio::spawn(async move { tended.tend().await });
-        tokio::spawn(certificates::watch(Arc::clone(&tls)));
+        tokio::spawn(certificates.clone().watch());
         tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(names, intake, shard_queue));
 
-        signals::wait(|| certificates::reload(&tls)).await;
+        signals::wait(|| certificates.reload()).await;
         readiness::notify(&[sd_notify::NotifyState::Stopping]);
         info!("stopping: nothing new is taken, what is open may end");
         let _ = stop_shard.send(true);

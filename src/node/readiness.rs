@@ -49,7 +49,7 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
         up: true,
         detail: "listening".to_owned(),
     }));
-    let certificate = certificates::detail(&sources.tls);
+    let certificate = sources.certificates.detail();
     parts.extend(certificate.map(|detail| Part { name: "sip certificate".to_owned(), up: true, detail }));
     let ready = parts.iter().all(|part| part.up);
     // A SIP server that is silent does not make stox unready: to start it anew would help nobody, messages for others

@@ -19,10 +19,7 @@ pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
     samples.extend(link_samples(config, &sources.boards));
     samples.extend(sources.servers.iter().flat_map(servers::samples));
     samples.extend(connection_samples(&sources.connections.view()));
-    if let Some(end) = sources.tls.not_after() {
-        let (name, help) = ("stox_tls_certificate_end_seconds", "When the certificate expires, in seconds since 1970.");
-        samples.push(sample(name, help, false, Vec::new(), u64::try_from(end).unwrap_or_default()));
-    }
+    samples.extend(sources.certificates.samples());
     samples.extend(refused_samples(&sources.intake.refused));
     samples
 }

@@ -107,27 +107,52 @@ pub struct Own {
 /// # Errors
 /// The file that is missing or holds something else, or a key that belongs to another certificate.
 pub fn own(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Own, FileError> {
-    let wrong = |role: Role, file: &Path, why: &str| FileError { role, file: file.to_owned(), why: why.to_owned() };
-    let chain = certificates(Role::Certificate, certificate)?;
-    let Some(leaf) = chain.first() else { return Err(wrong(Role::Certificate, certificate, "has no certificate")) };
+    let (chain, (not_before, not_after)) = self::chain(certificate)?;
+    let names = chain.first().map(super::names::identities).unwrap_or_default();
+    let key = together((certificate, chain), (key, secret(key)?), provider)?;
+    Ok(Own { key: Arc::new(key), not_after, not_before, names })
+}
+
+/// A chain, and the first and last second at which its leaf is valid.
+type Chain = (Vec<CertificateDer<'static>>, (i64, i64));
+
+/// Reads our certificate with those that signed it.
+pub(super) fn chain(file: &Path) -> Result<Chain, FileError> {
+    let chain = certificates(Role::Certificate, file)?;
+    let wrong = |why: &str| FileError { role: Role::Certificate, file: file.to_owned(), why: why.to_owned() };
+    let Some(leaf) = chain.first() else { return Err(wrong("has no certificate")) };
     let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        return Err(wrong(Role::Certificate, certificate, "has a certificate that cannot be read"));
+        return Err(wrong("has a certificate that cannot be read"));
     };
     let validity = parsed.validity();
-    let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
-    let names = super::names::identities(leaf);
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+    let dates = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    Ok((chain, dates))
+}
+
+/// Reads our key.
+pub(super) fn secret(file: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| {
         let none = matches!(error, pem::Error::NoItemsFound);
-        wrong(Role::Key, key, &if none { "has no private key".to_owned() } else { because(&error) })
-    })?;
-    let key = CertifiedKey::from_der(chain, secret, provider).map_err(|error| {
-        if matches!(error, rustls::Error::InconsistentKeys(_)) {
-            wrong(Role::Key, key, &format!("does not belong to {}", certificate.display()))
+        let why = if none { "has no private key".to_owned() } else { because(&error) };
+        FileError { role: Role::Key, file: file.to_owned(), why }
+    })
+}
+
+/// Whether the two, read from these files, belong together.
+pub(super) fn together(
+    (certificate, chain): (&Path, Vec<CertificateDer<'static>>),
+    (key, secret): (&Path, PrivateKeyDer<'static>),
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, FileError> {
+    CertifiedKey::from_der(chain, secret, provider).map_err(|error| {
+        let other = matches!(error, rustls::Error::InconsistentKeys(_));
+        let why = if other {
+            format!("does not belong to {}", certificate.display())
         } else {
-            wrong(Role::Key, key, "has a key of a kind that is not supported")
-        }
-    })?;
-    Ok(Own { key: Arc::new(key), not_after, not_before, names })
+            "has a key of a kind that is not supported".to_owned()
+        };
+        FileError { role: Role::Key, file: key.to_owned(), why }
+    })
 }
 
 /// Reads the trust anchors. An anchor of the system that cannot be used is left out, as every program does.

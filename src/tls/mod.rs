@@ -5,7 +5,9 @@
 //! domains it proves (RFC 5922). XMPP servers have a store of their own, [`xmpp`], with a certificate for each domain,
 //! and judge after the handshake, when the stream has said whom it is for; [`identity`] has the rules for names there.
 //! What a domain says of its certificates over HTTPS and in DNS, [`posh`] and [`dane`] read.
+//! What is wrong with our own certificates, [`audit`] tells.
 
+pub mod audit;
 pub mod dane;
 pub mod files;
 pub mod identity;

@@ -34,8 +34,18 @@ impl Authority {
 
     /// Valid until the first day of this year.
     pub(crate) fn sign_until(&self, names: &[&str], year: i32) -> Signed {
+        self.sign_with(names, |params| params.not_after = date_time_ymd(year, 1, 1))
+    }
+
+    /// Valid for so many days from now.
+    pub(crate) fn sign_for_days(&self, names: &[&str], days: u32) -> Signed {
+        let end = std::time::SystemTime::now() + std::time::Duration::from_secs(u64::from(days) * 86_400);
+        self.sign_with(names, |params| params.not_after = end.into())
+    }
+
+    fn sign_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Signed {
         let mut params = CertificateParams::default();
-        params.not_after = date_time_ymd(year, 1, 1);
+        change(&mut params);
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = names.iter().map(|name| subject(name)).collect();
         let key = KeyPair::generate().unwrap();

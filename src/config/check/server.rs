@@ -1,8 +1,9 @@
 //! `[xmpp.server]` and the partners: names that fit the domains, and nothing that lets in more than it says.
 
-use crate::config::read::{Read, ReadServer};
+use crate::config::read::{Read, ReadServer, tls};
 use crate::config::{Component, Domain, Listen, Server, Sip, Transport};
 use crate::mapping::Home;
+use crate::tls::audit;
 use crate::xmpp::federation::{Authentication, Partner};
 
 /// What must hold between `[xmpp.server]`, its partners, and the rest.
@@ -51,10 +52,16 @@ fn partners(server: &ReadServer<'_>) {
     }
 }
 
-/// Without a certificate nobody can come by TLS.
+/// Without a certificate nobody can come by TLS, and one names the domains.
 fn certificate(server: &ReadServer<'_>, part: &Server) {
     let section = &server.section;
     if !part.tls.certificates.is_empty() || section.has("certificate") || section.has("key") {
+        let pairs = part.tls.certificates.iter().map(|pair| (pair.certificate.as_path(), pair.key.as_path()));
+        let examined = tls::examined(pairs);
+        // What cannot be read might have named it.
+        if examined.len() == part.tls.certificates.len() {
+            tls::tell(section, audit::xmpp_names(&examined, &part.domains));
+        }
         return;
     }
     let todo = "write certificate and key: PEM files with the names of these domains";

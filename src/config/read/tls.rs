@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustls::crypto::aws_lc_rs;
-
 use crate::config::Tls;
 use crate::config::section::Section;
-use crate::tls::files::{self, FileError, Role};
+use crate::time::Timestamp;
+use crate::tls::audit::{self, Examined, Fault, Weight};
+use crate::tls::files::Role;
 use crate::tls::{Anchors, ClientCertificates, Files, xmpp};
-
-/// How long before its end a certificate is worth a warning: time enough to have a new one signed by hand.
-const SOON: i64 = 14 * 24 * 60 * 60;
 
 /// `[sip.tls]`, if the file has it. Paths that are not absolute start at `dir`.
 pub(super) fn tls(section: &Section<'_>, dir: &Path) -> Option<Tls> {
@@ -27,12 +24,14 @@ pub(super) fn tls(section: &Section<'_>, dir: &Path) -> Option<Tls> {
         ("require", ClientCertificates::Require),
     ];
     let client_certificates = section.choice("client_certificates", &clients).unwrap_or(ClientCertificates::Ask);
+    let mut own = None;
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
-        look_into(section, certificate, key);
+        own = look_into(section, certificate, key);
     }
     if let Some(trust) = trust(section, dir) {
         files.trust = trust;
     }
+    tell(section, own.and_then(|own| own.path(&files.trust)));
     Some(Tls { files, client_certificates })
 }
 
@@ -45,15 +44,16 @@ pub(super) fn of_server(section: &Section<'_>, dir: &Path) -> xmpp::Files {
         let what = format!("has {} for {} of certificate", files_of(keys.len()), certificates.len());
         section.error("key", what, "write the key of each certificate, in the same order");
     }
-    let mut files = xmpp::Files::default();
+    let (mut files, mut own) = (xmpp::Files::default(), Vec::new());
     for (certificate, key) in certificates.iter().zip(&keys).filter(|_| as_many) {
         let pair = xmpp::Pair { certificate: dir.join(certificate), key: dir.join(key) };
-        look_into(section, &pair.certificate, &pair.key);
+        own.extend(look_into(section, &pair.certificate, &pair.key));
         files.certificates.push(pair);
     }
     if let Some(trust) = trust(section, dir) {
         files.trust = trust;
     }
+    tell(section, own.iter().filter_map(|own| own.path(&files.trust)));
     files
 }
 
@@ -70,10 +70,7 @@ fn trust(section: &Section<'_>, dir: &Path) -> Option<Vec<Anchors>> {
     if section.is_empty_list("trust") {
         section.error("trust", "is empty, so no peer could be trusted", "write [\"system\"] or [\"FILE.pem\"]");
     }
-    let named: Vec<Anchors> = trust.iter().filter(|anchors| **anchors != Anchors::System).cloned().collect();
-    if let Err(error) = files::anchors(&named) {
-        told(section, &error);
-    }
+    tell(section, audit::trust(&trust));
     Some(trust)
 }
 
@@ -91,42 +88,37 @@ fn anchors(text: &str, dir: &Path) -> Anchors {
 }
 
 /// Tells what is wrong with a certificate and its key.
-fn look_into(section: &Section<'_>, certificate: &Path, key: &Path) {
-    match files::own(certificate, key, &aws_lc_rs::default_provider()) {
-        Ok(own) => look_at_dates(section, certificate, own.not_before, own.not_after),
-        Err(error) => told(section, &error),
-    }
+fn look_into(section: &Section<'_>, certificate: &Path, key: &Path) -> Option<Examined> {
+    let (examined, faults) = audit::pair(certificate, key, now());
+    tell(section, faults);
     if super::readable_by_all(key) {
         section.warn("key", format!("{} can be read by everybody", key.display()), "chmod 640 it");
     }
+    examined
 }
 
-fn told(section: &Section<'_>, error: &FileError) {
-    let (key, todo) = match error.role {
-        Role::Certificate => {
-            ("certificate", "write the path of a PEM file: stox's certificate, then those that signed it")
+/// Tells each fault at the key that it is about.
+pub(in crate::config) fn tell(section: &Section<'_>, faults: impl IntoIterator<Item = Fault>) {
+    for Fault { role, weight, what, todo } in faults {
+        let key = match role {
+            Role::Certificate => "certificate",
+            Role::Key => "key",
+            Role::Trust => "trust",
+        };
+        match weight {
+            Weight::Unusable => section.error(key, what, todo),
+            Weight::Refused => section.failing(key, what, todo),
+            Weight::Doubtful => section.warn(key, what, todo),
         }
-        Role::Key if error.why.starts_with("does not belong") => {
-            ("key", "name the key that this certificate was made for")
-        }
-        Role::Key => ("key", "write the path of its private key, a PEM file that the user stox runs as can read"),
-        Role::Trust => ("trust", "write \"system\", or the paths of PEM files with the certificates of authorities"),
-    };
-    section.error(key, error.to_string(), todo);
+    }
 }
 
-fn look_at_dates(section: &Section<'_>, certificate: &Path, not_before: i64, not_after: i64) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let file = certificate.display();
-    let what = if now > not_after {
-        format!("{file} expired on {}", files::date(not_after))
-    } else if now < not_before {
-        format!("{file} is not valid before {}", files::date(not_before))
-    } else if not_after - now < SOON {
-        format!("{file} expires on {}", files::date(not_after))
-    } else {
-        return;
-    };
-    section.warn("certificate", what, "put a new one there; it is read without a restart");
+/// The certificates among these that can be read; what is wrong with the others was told where they were.
+pub(in crate::config) fn examined<'f>(pairs: impl Iterator<Item = (&'f Path, &'f Path)>) -> Vec<Examined> {
+    pairs.filter_map(|(certificate, key)| audit::pair(certificate, key, now()).0).collect()
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }

@@ -12,12 +12,6 @@ pub(super) fn samples(servers: &Servers) -> Vec<Sample> {
     samples.extend(stanzas(&view.stats));
     samples.extend(proofs(&view));
     samples.extend(handshakes(&view));
-    let (name, help) =
-        ("stox_s2s_certificate_end_seconds", "When a certificate of [xmpp.server] expires, in seconds since 1970.");
-    samples.extend(servers.tls.validity().into_iter().map(|own| {
-        let end = u64::try_from(own.not_after).unwrap_or_default();
-        sample(name, help, false, vec![("file", own.file.display().to_string())], end)
-    }));
     samples
 }
 

@@ -68,7 +68,7 @@ pub(super) fn judgement(judged: Result<(), String>, by: Association) -> Judgemen
 }
 
 /// A time before 1970 is 1970: no certificate is valid then.
-pub(super) fn unix(now: Timestamp) -> UnixTime {
+pub(in crate::tls) fn unix(now: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now.0).unwrap_or(0)))
 }
 

@@ -13,6 +13,7 @@ domains = ["sip.example"]
 listen = ["tcp:127.0.0.1:5269"]
 certificate = "DIR/chain.pem"
 key = "DIR/key.pem"
+trust = ["DIR/pbx-ca.pem"]
 [sip]
 listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
 [[domain]]
@@ -139,13 +140,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "xmpp = \"sip.example\"",
         "xmpp = \"pbx.sip.example\"\nsip = \"b.example\"\nnext_hop = \"sip:127.0.0.1:5080\"\n[[domain]]\nhome = \"sip\"\n\
          xmpp = \"sip.example\"",
-        "11: domain.xmpp: no [[xmpp.component]] serves \"pbx.sip.example\", so XMPP users cannot reach it; add \
+        "12: domain.xmpp: no [[xmpp.component]] serves \"pbx.sip.example\", so XMPP users cannot reach it; add \
          \"pbx.sip.example\" to domains of [xmpp.server], or a [[xmpp.component]] for it",
     ),
     (
         "[sip]",
         "[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"127.0.0.1:5347\"\nsecret = \"s\"\n[sip]",
-        "3: xmpp.server.domains: \"sip.example\" is a component, too (line 8); keep one of the two: the XMPP server \
+        "3: xmpp.server.domains: \"sip.example\" is a component, too (line 9); keep one of the two: the XMPP server \
          beside stox federates for its components",
     ),
     (
@@ -191,62 +192,62 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[sip]",
         "trust = []\n[sip]",
-        "7: xmpp.server.trust: is empty, so no peer could be trusted; write [\"system\"] or [\"FILE.pem\"]",
+        "8: xmpp.server.trust: is empty, so no peer could be trusted; write [\"system\"] or [\"FILE.pem\"]",
     ),
     (
         "[sip]",
         "idle = \"0s\"\n[sip]",
-        "7: xmpp.server.idle: \"0s\" is out of range; write a duration from 1s to 86400s",
+        "8: xmpp.server.idle: \"0s\" is out of range; write a duration from 1s to 86400s",
     ),
-    ("[sip]", "queue = 0\n[sip]", "7: xmpp.server.queue: 0 is out of range; write a whole number from 1 to 10000"),
+    ("[sip]", "queue = 0\n[sip]", "8: xmpp.server.queue: 0 is out of range; write a whole number from 1 to 10000"),
     (
         "[sip]",
         "[xmpp.server.contacts]\nabuse = [\"abuse@sip.example\"]\n[sip]",
-        "8: xmpp.server.contacts.abuse: \"abuse@sip.example\" is no URI; write \"mailto:ADDRESS\", \"xmpp:JID\" or \
+        "9: xmpp.server.contacts.abuse: \"abuse@sip.example\" is no URI; write \"mailto:ADDRESS\", \"xmpp:JID\" or \
          \"https://…\"",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\nallow = false\n[sip]",
-        "7: xmpp.partner.domain: is missing; write the domain of the server, or \"*\" for all others",
+        "8: xmpp.partner.domain: is missing; write the domain of the server, or \"*\" for all others",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\n[[xmpp.partner]]\ndomain = \"A.example\"\n[sip]",
-        "10: xmpp.partner.domain: \"a.example\" is there twice, first on line 8; keep one of the two",
+        "11: xmpp.partner.domain: \"a.example\" is there twice, first on line 8; keep one of the two",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"sip.example\"\n[sip]",
-        "8: xmpp.partner.domain: \"sip.example\" is a domain of [xmpp.server], and stox is no partner of itself; remove \
+        "9: xmpp.partner.domain: \"sip.example\" is a domain of [xmpp.server], and stox is no partner of itself; remove \
          the entry",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\nauthentication = \"none\"\n[sip]",
-        "9: xmpp.partner.authentication: \"none\" is not known; write \"certificate\" or \"tls\" or \"dialback\"",
+        "10: xmpp.partner.authentication: \"none\" is not known; write \"certificate\" or \"tls\" or \"dialback\"",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\ndirect_tls = true\n[sip]",
-        "9: xmpp.partner.direct_tls: means nothing without host; write host, or remove it: without, DNS says which \
+        "10: xmpp.partner.direct_tls: means nothing without host; write host, or remove it: without, DNS says which \
          servers take TLS from the first byte",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\nhost = \"xmpp.a.example:0\"\n[sip]",
-        "9: xmpp.partner.host: \"xmpp.a.example:0\" has a bad port (\"0\"); write HOST or HOST:PORT, an IPv6 address in \
+        "10: xmpp.partner.host: \"xmpp.a.example:0\" has a bad port (\"0\"); write HOST or HOST:PORT, an IPv6 address in \
          brackets; a port is 1 to 65535",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\nstanza_size = 9999\n[sip]",
-        "9: xmpp.partner.stanza_size: 9999 is out of range; write a whole number from 10000 to 16777216",
+        "10: xmpp.partner.stanza_size: 9999 is out of range; write a whole number from 10000 to 16777216",
     ),
     (
         "xmpp = \"*\"",
         "xmpp = \"sip.example\"",
-        "15: domain.home: stox serves \"sip.example\" itself ([xmpp.server]), so its users live on the SIP side; write \
+        "16: domain.home: stox serves \"sip.example\" itself ([xmpp.server]), so its users live on the SIP side; write \
          home = \"sip\", or name the other server's domain in xmpp",
     ),
 ];
@@ -267,18 +268,18 @@ const WARNINGS: &[(&str, &str, &str)] = &[
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"*\"\nauthentication = \"dialback\"\n[sip]",
-        "9: warning: xmpp.partner.authentication: \"dialback\" lets every server in without TLS, so that anybody on the \
+        "10: warning: xmpp.partner.authentication: \"dialback\" lets every server in without TLS, so that anybody on the \
          way can read and change what crosses; write \"tls\" here, and an entry of its own for the server that has no TLS",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\nallow = false\nconnections = 3\n[sip]",
-        "10: warning: xmpp.partner.connections: means nothing with allow = false; remove one of the two",
+        "11: warning: xmpp.partner.connections: means nothing with allow = false; remove one of the two",
     ),
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"*\"\nallow = false\n[sip]",
-        "9: warning: xmpp.partner.allow: no other server may connect, nor is connected to; add an entry for each domain \
+        "10: warning: xmpp.partner.allow: no other server may connect, nor is connected to; add an entry for each domain \
          that may, or remove this one",
     ),
 ];
@@ -292,7 +293,7 @@ fn what_lets_in_too_many_or_nobody_is_a_warning() {
     }
     let blocked = "[[xmpp.partner]]\ndomain = \"xmpp.example\"\nallow = false\n[sip]";
     let named = text(&folder, "[sip]", blocked).replace("xmpp = \"*\"", "xmpp = \"xmpp.example\"");
-    let told = "19: warning: domain.xmpp: [[xmpp.partner]] does not allow \"xmpp.example\", so nobody reaches its users; \
+    let told = "20: warning: domain.xmpp: [[xmpp.partner]] does not allow \"xmpp.example\", so nobody reaches its users; \
                 add a [[xmpp.partner]] for it, with allow = true";
     assert_eq!(lines(parse(&named).unwrap().warnings), [told]);
 }
@@ -395,11 +396,63 @@ fn the_examples_of_the_readme_about_federation_are_right() {
     let (_, rest) = whole.split_once("[sip]").unwrap();
     let text = format!("{}[sip]{rest}", server.concat())
         .replace("/etc/stox/tls/sip.example/fullchain.pem", folder.0.join("chain.pem").to_str().unwrap())
-        .replace("/etc/stox/tls/sip.example/privkey.pem", folder.0.join("key.pem").to_str().unwrap());
+        .replace("/etc/stox/tls/sip.example/privkey.pem", folder.0.join("key.pem").to_str().unwrap())
+        // The example's authority is a public one.
+        .replace("[xmpp.server]\n", &format!("[xmpp.server]\ntrust = [\"{}/pbx-ca.pem\"]\n", folder.0.display()));
     let config = parse(&text).unwrap();
     assert_eq!(lines(config.warnings), Vec::<String>::new());
     let partners = config.server.unwrap().partners;
     assert_eq!(partners.others().authentication, Authentication::Certificate);
     assert_eq!(partners.of("old.example").authentication, Authentication::Dialback);
     assert!(!partners.of("spam.example").allowed && config.components.is_empty());
+}
+
+#[test]
+fn check_tells_what_other_servers_will_not_believe_of_the_certificates() {
+    let folder = tls::certificates("server-certificates", 4_000);
+    let (short, other) = (crate::certs::Authority::new(), crate::certs::Authority::new());
+    let soon = short.sign_for_days(&["sip.example"], 20);
+    folder.write("soon.pem", &soon.certificate, 0o644);
+    folder.write("soon.key", &soon.key, 0o640);
+    folder.write("short-ca.pem", &short.pem(), 0o644);
+    let gone = other.sign_until(&["sip.example"], 2_020);
+    folder.write("gone.pem", &gone.certificate, 0o644);
+    folder.write("gone.key", &gone.key, 0o640);
+    let check = |change: &dyn Fn(String) -> String| {
+        let file = folder.write("stox.toml", &change(text(&folder, "", "")), 0o600);
+        let (code, out, _) = stox(&["check", "--config", file.to_str().unwrap()]);
+        let prefix = format!("{}:", file.display());
+        let lines = out.lines().map(|line| {
+            line.trim_start_matches(&prefix)
+                .replace(folder.0.to_str().unwrap(), "DIR")
+                .split(';')
+                .next()
+                .unwrap()
+                .to_owned()
+        });
+        (code, lines.filter(|line| !line.contains("OK:")).collect::<Vec<_>>())
+    };
+    assert_eq!(check(&|text| text), (Some(0), Vec::new()), "a good one");
+
+    let (code, told) =
+        check(&|text| text.replace("chain.pem", "soon.pem").replace("key.pem", "soon.key").replace("pbx-", "short-"));
+    assert!(code == Some(0) && told.len() == 1, "{told:?}");
+    assert!(told[0].starts_with("5: warning: xmpp.server.certificate: DIR/soon.pem expires on 20"), "{told:?}");
+
+    let (code, told) = check(&|text| text.replace("chain.pem", "gone.pem").replace("key.pem", "gone.key"));
+    let leads =
+        "5: warning: xmpp.server.certificate: DIR/gone.pem does not lead to a trust anchor, so others may refuse it";
+    let expected = ["5: xmpp.server.certificate: DIR/gone.pem expired on 2020-01-01", leads];
+    assert_eq!((code, told), (Some(1), expected.map(str::to_owned).to_vec()));
+
+    let (code, told) = check(&|text| text.replace("key.pem", "gone.key"));
+    let expected = "6: xmpp.server.key: DIR/gone.key does not belong to DIR/chain.pem";
+    assert_eq!((code, told), (Some(1), vec![expected.to_owned()]));
+
+    let (code, told) = check(&|text| text.replace("\"sip.example\"", "\"talk.example\""));
+    let names = "gw.example, xmpp.example";
+    assert!(!told[0].contains(names), "SIP URIs are no XMPP names: {told:?}");
+    let expected = "5: warning: xmpp.server.certificate: DIR/chain.pem names sip.example, phones.example, none of them \
+                    \"talk.example\": other servers will not believe it";
+    assert_eq!((code, told), (Some(0), vec![expected.to_owned()]));
 }
