@@ -273,17 +273,18 @@ pub(super) fn senders(domains: &[Read<'_, Domain>], peers: &[Peer]) {
 /// Sockets inside TLS: there is a certificate to show, and it names what SIP peers look for: the host by which stox is
 /// reached, or each domain of XMPP users (RFC 5922 section 7.2).
 pub(super) fn certificate(section: &Section<'_>, sip: &Sip, domains: &[Read<'_, Domain>]) {
-    let own = sip.tls.as_ref().and_then(|tls| tls.files.certificate.as_deref().zip(tls.files.key.as_deref()));
+    let files = sip.tls.as_ref().map(|tls| &tls.files);
     let needs = sip.listen.iter().find(|listen| listen.transport.needs_certificate());
     let Some(listen) = needs else { return };
-    let Some(own) = own else {
+    let Some(certificate) = files.and_then(|files| files.certificate.as_deref()) else {
         let what = format!("{listen} needs a certificate, and there is none");
         return section.error("listen", what, "add [sip.tls] with certificate and key");
     };
+    let own = files.and_then(|files| files.key.as_deref()).map(|key| (certificate, key));
     let users = domains.iter().filter_map(|read| read.part.as_ref()).filter(|domain| domain.mapping.home == Home::Xmpp);
     let mut names: Vec<String> = users.map(|domain| domain.mapping.sip_host.clone()).collect();
     names.dedup();
-    for examined in tls::examined(std::iter::once(own)) {
+    for examined in tls::examined(own.into_iter()) {
         let advertised = sip.advertise.iter().map(|advertise| advertise.host.clone()).collect::<Vec<_>>();
         if advertised.is_empty() || !audit::sip_names(&examined, &advertised).is_empty() {
             tls::tell(&section.section("tls"), audit::sip_names(&examined, &names));

@@ -190,9 +190,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
          stox runs as can read",
     ),
     (
-        "[sip]",
-        "trust = []\n[sip]",
-        "8: xmpp.server.trust: is empty, so no peer could be trusted; write [\"system\"] or [\"FILE.pem\"]",
+        "trust = [\"DIR/pbx-ca.pem\"]",
+        "trust = []",
+        "7: xmpp.server.trust: is empty, so no peer could be trusted; write [\"system\"] or [\"FILE.pem\"]",
     ),
     (
         "[sip]",
@@ -214,7 +214,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[sip]",
         "[[xmpp.partner]]\ndomain = \"a.example\"\n[[xmpp.partner]]\ndomain = \"A.example\"\n[sip]",
-        "11: xmpp.partner.domain: \"a.example\" is there twice, first on line 8; keep one of the two",
+        "11: xmpp.partner.domain: \"a.example\" is there twice, first on line 9; keep one of the two",
     ),
     (
         "[sip]",
