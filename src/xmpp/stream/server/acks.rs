@@ -245,3 +245,6 @@ impl ServerStream {
         self.tell_name();
     }
 }
+
+#[cfg(test)]
+mod tests;
