@@ -12,7 +12,7 @@ fn left(pair: &Pair, theirs: bool, ids: &[&str]) -> Option<Box<Session>> {
     let mut manager = match theirs {
         true => Manager::enabled(config, pair.clone(), &said("enable"), "name".to_owned(), &mut out),
         false => {
-            let mut manager = Manager::opener(config, pair.clone(), None, &mut out);
+            let mut manager = Manager::opener(config, pair.clone(), None, now, &mut out);
             let enabled = said("enabled").with_attr("id", "name").with_attr("max", "60");
             manager.receive(&enabled, now, &mut out).unwrap();
             manager
