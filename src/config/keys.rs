@@ -178,16 +178,19 @@ fn written(section: &str) -> String {
 
 /// Where a key belongs that `section` does not know: in the section around it, or the only one that knows it.
 pub(super) fn home_of(key: &str, section: &str) -> Option<String> {
-    let around = section.rsplit_once('.').map(|(around, _)| around);
-    if let Some(around) = around.filter(|around| of(around).contains(&key)) {
-        return Some(format!("{}, above {}", written(around), written(section)));
-    }
+    let around = section.rsplit_once('.').map(|(around, _)| around).filter(|around| of(around).contains(&key));
     let mut homes = KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name);
-    match (homes.next(), homes.next()) {
-        (Some(""), None) => Some(format!("the top level, as [{key}]")),
-        (Some(name), None) => Some(written(name)),
-        _ => None,
-    }
+    let home = match (around, homes.next(), homes.next()) {
+        (Some(around), _, _) => around,
+        (None, Some(only), None) => only,
+        (None, _, _) => return None,
+    };
+    let place = if home.is_empty() { "the top level".to_owned() } else { written(home) };
+    Some(match (below(home, key), around) {
+        ("", Some(_)) => format!("{place}, above {}", written(section)),
+        ("", None) => place,
+        (itself, _) => format!("{place}, as {}", written(itself)),
+    })
 }
 
 /// The known key that `key` is probably a misspelling of.

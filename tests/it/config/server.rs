@@ -208,6 +208,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[sip]",
+        "[[xmpp.server.partner]]\ndomain = \"a.example\"\n[sip]",
+        "8: xmpp.server.partner: is not a key of this section; it belongs in [xmpp], as [[xmpp.partner]]",
+    ),
+    (
+        "[sip]",
+        "authentication = \"certificate\"\n[sip]",
+        "8: xmpp.server.authentication: is not a key of this section; it belongs in [[xmpp.partner]]",
+    ),
+    (
+        "[sip]",
         "[[xmpp.partner]]\nallow = false\n[sip]",
         "8: xmpp.partner.domain: is missing; write the domain of the server, or \"*\" for all others",
     ),
