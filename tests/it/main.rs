@@ -1,6 +1,7 @@
 //! One test binary, so one link.
 
 mod associate;
+mod broken_rules;
 #[allow(clippy::unwrap_used)]
 mod certs;
 mod component;

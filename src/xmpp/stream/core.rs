@@ -74,7 +74,12 @@ impl Core {
 
     /// Whether bytes came that belong to no piece yet.
     pub(crate) fn has_more(&self) -> bool {
-        self.splitter.pending() > 0
+        self.held() > 0
+    }
+
+    /// Bytes that came and belong to no piece yet.
+    pub(crate) fn held(&self) -> usize {
+        self.splitter.pending()
     }
 
     /// Other limits from here on.

@@ -32,12 +32,14 @@
 //! | `acks` | acknowledgements, and what becomes of what has none (XEP-0198) |
 //! | `stanzas` | what is carried, and for whom |
 //! | `clock` | deadlines, signs of life, idleness |
+//! | `ending` | its end, and what is said then |
 
 mod accepting;
 mod acks;
 mod clock;
 mod config;
 mod dialback;
+mod ending;
 mod event;
 mod features;
 mod header;
@@ -60,7 +62,7 @@ use crate::ids::Ids;
 use crate::time::Now;
 use crate::xml::splitter::Piece;
 use crate::xml::{Element, Limits, ns};
-use crate::xmpp::federation::{Association, Command, Dial, Judgement, Pair, Partner, Report, Unreachable, Way};
+use crate::xmpp::federation::{Association, Command, Dial, Judgement, Pair, Partner, Report, Way};
 use crate::xmpp::stanza::Stanza;
 use acks::Acks;
 use dialback::Dialback;
@@ -251,6 +253,12 @@ impl ServerStream {
         self.core.output.len()
     }
 
+    /// Bytes that came and are held until what they belong to is whole; never more than the limits allow and one push.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.core.held()
+    }
+
     /// What happened next.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         self.events.pop_front()
@@ -374,70 +382,12 @@ impl ServerStream {
         self.report(Report::Proven(pair.clone(), way, by));
     }
 
-    fn give_back(&mut self, stanza: Stanza) {
-        match self.core.life {
-            Life::Open => self.report(Report::Unsent(stanza)),
-            Life::Closing | Life::Closed => self.unsent.push(stanza),
-        }
-    }
-
     fn partner(&self, domain: &str) -> &Partner {
         self.config.partners.of(domain)
     }
 
     fn report(&mut self, report: Report) {
         self.events.push_back(ServerEvent::Report(report));
-    }
-
-    /// We do not trust the peer: `why` is for people.
-    fn distrust(&mut self, why: String) {
-        self.core.fail(&StreamError::new(StreamErrorKind::PolicyViolation, &why));
-        self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
-    }
-
-    /// Something came in clear where TLS was to begin: nobody knows from whom (RFC 6120 section 5.3.3). Nothing is said,
-    /// since it could be taken for TLS.
-    fn on_injection(&mut self) {
-        self.core.drop_dead();
-        let what = "bytes in clear where TLS was to begin";
-        self.finish(Cause::OurError(StreamError::new(StreamErrorKind::PolicyViolation, what)));
-    }
-
-    fn fail(&mut self, error: StreamError) {
-        if self.core.is_unopened() {
-            self.write_header_of_refusal();
-        }
-        if self.step == Step::Handshake {
-            self.core.drop_dead();
-        } else {
-            self.core.fail(&error);
-        }
-        self.finish(Cause::OurError(error));
-    }
-
-    fn end(&mut self, cause: Cause) {
-        self.acks.last_word(&mut self.core);
-        self.core.end();
-        self.finish(cause);
-    }
-
-    fn finish(&mut self, cause: Cause) {
-        self.core.drop_dead();
-        if let Some(why) = self.tls_was_refused(&cause) {
-            return self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
-        }
-        let (session, mut unsent) = self.acks.finish(&cause);
-        unsent.append(&mut self.unsent);
-        let in_doubt = self.in_doubt;
-        self.report(Report::Closed { cause: self.believable(cause), unsent, session, in_doubt });
-    }
-
-    /// RFC 6120 section 4.9.3.19: who sends us elsewhere is obeyed only under TLS. Without, anybody on the way can be it.
-    fn believable(&self, cause: Cause) -> Cause {
-        match cause {
-            Cause::PeerError(error) if self.tls.is_none() => Cause::PeerError(StreamError { host: None, ..error }),
-            other => other,
-        }
     }
 }
 
@@ -456,3 +406,6 @@ impl std::fmt::Debug for ServerStream {
 
 /// Why nothing was done: too early, or too late.
 const NOT_READY: Result<(), NotSent> = Err(NotSent::NotReady);
+
+#[cfg(test)]
+mod tests;

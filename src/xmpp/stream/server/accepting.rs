@@ -128,7 +128,8 @@ impl ServerStream {
 
     pub(super) fn on_sasl(&mut self, element: &Element, now: Now) {
         let (by, used) = (self.proven_by(), self.is_in_use());
-        let open = self.step == Step::Open && self.authenticated.is_none() && !used;
+        let early = matches!(self.step, Step::Open | Step::TlsOffered);
+        let open = early && self.authenticated.is_none() && !used;
         let Some(server) = self.accepting_side().and_then(|side| side.sasl.as_mut()).filter(|_| open) else {
             let refused = StreamError::new(StreamErrorKind::PolicyViolation, "SASL is not to be had here and now");
             return self.fail(refused);

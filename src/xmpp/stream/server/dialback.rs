@@ -291,7 +291,7 @@ impl ServerStream {
         let (pair, by) = self.dialback.proofs.swap_remove(at);
         match verdict(element) {
             Verdict::Valid => self.prove_out(&pair, by, now),
-            other => self.report(Report::Refused(pair, other)),
+            verdict @ (Verdict::Invalid | Verdict::Error(_)) => self.report(Report::Refused(pair, verdict)),
         }
     }
 

@@ -6,7 +6,6 @@ use crate::xmpp::stream::NotSent;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all events are the large one")]
 pub enum ServerEvent {
     /// Both agreed on TLS. What [`poll_output`](super::ServerStream::poll_output) gives is to be sent, then the handshake
     /// made, then [`secured`](super::ServerStream::secured) called; bytes read meanwhile belong to TLS.
