@@ -16,6 +16,7 @@
 //! | `stream` | one stream while it is open |
 //! | `pace` | how fast it is read |
 //! | `tell` | the log |
+//! | `expiry` | until when the peer's certificate is good |
 //! | `view` | counts for the metrics page |
 //! | `associate` | whether a certificate is that of a domain's server, if need be by asking the domain (RFC 7712) |
 //! | `posh` | what a domain says of it over HTTPS (RFC 7711) |
@@ -23,6 +24,7 @@
 mod accept;
 pub mod associate;
 mod dial;
+mod expiry;
 mod handshake;
 mod hub;
 mod line;

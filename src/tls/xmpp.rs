@@ -116,6 +116,12 @@ pub fn facts<Data>(connection: &ConnectionCommon<Data>) -> Facts {
     }
 }
 
+/// Until when a certificate is valid; `None`: it cannot be read.
+#[must_use]
+pub fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    judge::dates(certificate).map(|(_, until)| Timestamp(until.saturating_add(1).saturating_mul(1_000)))
+}
+
 /// What the Server Name Indication says for the domain of a stream (XEP-0368); `None`: it can be no name in TLS.
 #[must_use]
 pub fn server_name(domain: &str) -> Option<ServerName<'static>> {

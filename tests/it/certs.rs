@@ -38,8 +38,12 @@ impl Authority {
     }
 
     /// Valid for so many days from now.
-    pub(crate) fn sign_for_days(&self, names: &[&str], days: u32) -> Signed {
-        let end = std::time::SystemTime::now() + std::time::Duration::from_secs(u64::from(days) * 86_400);
+    pub(crate) fn sign_for_days(&self, names: &[&str], days: u64) -> Signed {
+        self.sign_for_seconds(names, days * 86_400)
+    }
+
+    pub(crate) fn sign_for_seconds(&self, names: &[&str], seconds: u64) -> Signed {
+        let end = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
         self.sign_with(names, |params| params.not_after = end.into())
     }
 

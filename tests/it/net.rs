@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod at_rest;
+mod certificates;
 mod connections;
 mod dns;
 mod health;

@@ -234,3 +234,48 @@ async fn connect(dns: &Dns, host: &str, port: u16) -> io::Result<TcpStream> {
     }
     Err(last)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_https_or_to_the_same_server() {
+        let from: Uri = "https://a.example:444/x".parse().unwrap();
+        for (to, expected) in [
+            ("https://b.example/y?z#w", "https://b.example/y?z"),
+            ("/y", "https://a.example:444/y"),
+            ("//b.example/y", ""),
+            ("http://a.example/y", ""),
+            ("HTTPS://b.example/y", "https://b.example/y"),
+            ("y", ""),
+            ("", ""),
+            ("https:///y", ""),
+        ] {
+            let found = redirected(&from, to).map(|uri| uri.to_string()).unwrap_or_default();
+            assert_eq!(found, expected, "{to}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_than_so_many_domains_are_kept_and_the_soonest_to_end_goes_first() {
+        let posh = Posh::reaching(|_, _| async { Err(io::Error::from(io::ErrorKind::ConnectionRefused)) });
+        let until = |domain: &str, seconds: usize| {
+            let slot = posh.slot(domain);
+            let until = Instant::now() + Duration::from_secs(u64::try_from(seconds).unwrap());
+            *slot.0.try_lock().unwrap() = Some(Found { fingerprints: None, until });
+        };
+        (0..DOMAINS).for_each(|at| until(&format!("{at}.example"), DOMAINS - at));
+        let has = |domain: &str| posh.found.lock().unwrap().contains_key(domain);
+        until("new.example", 60);
+        assert!(has("new.example") && has("0.example") && !has(&format!("{}.example", DOMAINS - 1)));
+        (0..5 * DOMAINS).for_each(|at| until(&format!("{at}.stranger.example"), 1));
+        assert_eq!(posh.found.lock().unwrap().len(), DOMAINS);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(9_999)).await;
+        until("last.example", 60);
+        assert_eq!(posh.found.lock().unwrap().len(), 1, "what holds no more goes at once");
+    }
+}

@@ -17,13 +17,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tracing::debug;
 
 use super::Shared;
+use super::expiry::Expiry;
 use super::line::Line;
 use super::pace::Pace;
 use crate::net::Batch;
 use crate::net::carrier::Carrier;
 use crate::tls::xmpp::Start;
 use crate::xmpp::federation::{Command, Judgement, Report, StreamId, Unreachable};
-use crate::xmpp::stream::ServerStream;
+use crate::xmpp::stream::{ServerStream, StreamError, StreamErrorKind};
 
 /// Bytes read at once. They are on the stack: a stream at rest has none.
 const READ: usize = 16 * 1024;
@@ -61,6 +62,7 @@ pub(super) struct Carried {
     /// Whether the carrier keeps something back.
     unflushed: bool,
     judging: Option<Judging>,
+    expiry: Expiry,
     /// Both ends want TLS now.
     starttls: bool,
     pace: Pace,
@@ -127,6 +129,7 @@ impl Carried {
             written: 0,
             unflushed: false,
             judging: None,
+            expiry: Expiry::default(),
             starttls: false,
             pace,
             paced: false,
@@ -306,7 +309,10 @@ impl Carried {
         let now = self.shared.clock.now();
         match done {
             Done::Ordered(commands) => commands.into_iter().for_each(|command| self.order(command)),
-            Done::Judged(judgement) => self.stream.judged(judgement, now),
+            Done::Judged(judgement) => {
+                self.expiry.judged(&judgement, now);
+                self.stream.judged(judgement, now);
+            }
             Done::Wrote(length) => self.wrote(length, now.mono),
             Done::Flushed => self.unflushed = false,
             Done::Shut => self.stage = Stage::Lingering(now.mono + LINGER),
@@ -376,7 +382,7 @@ impl Carried {
         let far = self.shared.clock.now().mono + Duration::from_secs(3_600);
         let stalled = self.blocked.map(|since| since + STALL);
         let end = match self.stage {
-            Stage::Open => self.stream.next_timeout(),
+            Stage::Open => self.stream.next_timeout().into_iter().chain(self.expiry.at()).min(),
             Stage::LastWords(at) | Stage::Lingering(at) => Some(at),
         };
         [stalled, self.paused, end].into_iter().flatten().min().unwrap_or(far)
@@ -396,6 +402,10 @@ impl Carried {
                 false
             }
             Stage::Open => {
+                if self.expiry.is_over(now.mono) {
+                    let reset = StreamError::new(StreamErrorKind::Reset, "your certificate has expired");
+                    self.order(Command::Close(Some(reset)));
+                }
                 self.stream.handle_timeout(now);
                 if self.waiting() == 0 {
                     self.output = Vec::new();

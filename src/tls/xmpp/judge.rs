@@ -47,6 +47,12 @@ pub(in crate::tls) fn named(leaf: &CertificateDer<'_>, domain: &str) -> Result<(
     if names.has(domain) { Ok(()) } else { Err(format!("its certificate names {names}, not {domain}")) }
 }
 
+/// The first and the last second at which it is valid, since 1970.
+pub(super) fn dates(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
+    let (_, read) = X509Certificate::from_der(certificate).ok()?;
+    Some((read.validity().not_before.timestamp(), read.validity().not_after.timestamp()))
+}
+
 /// Whether it is valid now.
 pub(super) fn in_time(leaf: &CertificateDer<'_>, now: Timestamp) -> Result<(), String> {
     let Ok((_, leaf)) = X509Certificate::from_der(leaf) else {

@@ -17,6 +17,7 @@ impl Carried {
         while let Some(event) = self.stream.poll_event() {
             if let ServerEvent::Judge(domain) = event {
                 let (associations, chain) = (self.shared.associations.clone(), handshake::chain(carrier));
+                self.expiry.shown(&chain);
                 self.judging = Some(Box::pin(async move { associations.judge(&chain, &domain).await }));
             } else {
                 self.on_event(event);
