@@ -96,9 +96,19 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The level as it is written; with "debug" or "trace", what is stox's own, for libraries tell each packet then. Whoever
+/// names one of them gets it: the later of two directives for one part holds.
+fn filter(level: &str) -> String {
+    const LIBRARIES: [&str; 7] =
+        ["hickory_net", "hickory_proto", "hickory_resolver", "hyper", "hyper_util", "mio", "rustls"];
+    let everything = level.split(',').any(|directive| ["debug", "trace"].contains(&directive));
+    let quiet = LIBRARIES.iter().filter(|_| everything).map(|name| format!("{name}=warn,"));
+    quiet.collect::<String>() + level
+}
+
 fn log_to_stderr(config: &Config) {
     // The level was checked when the configuration was read; `info` is what it would be without one.
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter(&config.log.level)).unwrap_or_else(|_| "info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Human => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
