@@ -89,14 +89,21 @@ impl Mapping {
         }
     }
 
-    /// RFC 7247 section 6.4 steps 5 to 8.
+    /// RFC 7247 section 6.4 steps 5 to 8. A user whom an XMPP server has is spelled as that server may spell it, by older
+    /// rules than RFC 7622, since it has to be answered; one of SIP's is not.
     ///
     /// # Errors
     /// [`AddressError::NoJid`] where XEP-0106 or RFC 7622 allows none.
     pub fn address_to_jid(&self, address: &Address) -> Result<Jid, AddressError> {
         let local = address.user.as_deref().map(escaped_local).transpose()?;
-        Jid::new(local.as_deref(), &address.domain, address.instance.as_deref())
-            .map_err(|error| AddressError::NoJid(error.to_string()))
+        let (local, domain, resource) = (local.as_deref(), address.domain.as_str(), address.instance.as_deref());
+        let jid = Jid::new(local, domain, resource).or_else(|error| {
+            let home = self.domain_of_xmpp(domain).map(|domain| domain.home);
+            // As it stands and not folded: RFC 7622 has no user of whom that would be another spelling.
+            let peer = Jid::new_peer(local, domain, resource).ok().filter(|jid| jid.local() == local);
+            peer.filter(|_| home == Some(Home::Xmpp)).ok_or(error)
+        });
+        jid.map_err(|error| AddressError::NoJid(error.to_string()))
     }
 
     /// RFC 7247 section 6.4 steps 1 to 6 for a `sip`, `sips`, `im` or `pres` URI, and `tel` where the number is somebody's:

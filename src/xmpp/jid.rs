@@ -77,6 +77,13 @@ impl Jid {
         Self::assemble(local, strict_domain(domain)?, resource)
     }
 
+    /// From parts of an address that [`Self::parse_peer`] has read, or might have: so that who wrote can be answered.
+    pub fn new_peer(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Self, JidError> {
+        let local = local.map(peer_local).transpose()?;
+        let resource = resource.map(peer_resource).transpose()?;
+        Self::assemble(local, peer_domain(domain)?, resource)
+    }
+
     fn parse_with(text: &str, local: Prepare, domain: Prepare, resource: Prepare) -> Result<Self, JidError> {
         if let Some((start, end)) = prepare::is_prepared(text) {
             return Ok(Self { text: text.into(), domain: start, end });

@@ -56,6 +56,22 @@ fn every_character_of_table_1_goes_there_and_back() {
 }
 
 #[test]
+fn a_user_whom_older_rules_allow_can_be_answered() {
+    let mapping = mapping();
+    for jid in ["♚@xmpp.example", "♚@☃.example", "♚@gw2.example/a"] {
+        let jid = Jid::parse_peer(jid).unwrap();
+        let uri = mapping.address_to_uri(&mapping.jid_to_address(&jid)).unwrap();
+        assert_eq!(
+            mapping.address_to_jid(&mapping.uri_to_address(&uri).unwrap()).map(|jid| jid.to_bare()),
+            Ok(jid.to_bare())
+        );
+    }
+    for bad in ["sip:%E2%99%9A@im.example", "sip:%E2%85%A3@xmpp.example", "sip:ju%C2%ADliet@xmpp.example"] {
+        assert!(matches!(to_jid(bad), Err(AddressError::NoJid(_))), "{bad}");
+    }
+}
+
+#[test]
 fn im_uris_escape_what_rfc_7247_lists_but_not_an_inner_dot() {
     for (jid, uri) in [
         ("john.doe@im.example", "im:john.doe@im.example"),

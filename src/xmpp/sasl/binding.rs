@@ -4,14 +4,10 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::oid_registry as oid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The label under which TLS exports the data of `tls-exporter`: no context, 32 octets (RFC 9266 section 2). Not below TLS
-/// 1.3 unless the extended master secret was negotiated (section 4.2).
-pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-
 /// The data of one connection, by type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Binding {
-    /// `tls-exporter` (RFC 9266).
+    /// `tls-exporter` (RFC 9266): not below TLS 1.3 unless the extended master secret was negotiated (section 4.2).
     pub exporter: Option<[u8; 32]>,
     /// `tls-server-end-point` (RFC 5929 section 4), by [`end_point`].
     pub end_point: Option<Vec<u8>>,

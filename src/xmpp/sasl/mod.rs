@@ -30,7 +30,7 @@ mod mechanism;
 mod server;
 
 pub use account::{Account, Accounts, Decoy, Hash, Keys, SALT, Standing, Unavailable};
-pub use binding::{Binding, EXPORTER_LABEL, end_point};
+pub use binding::{Binding, end_point};
 pub use client::{Client, Next};
 pub use condition::Condition;
 pub use mechanism::Mechanism;
