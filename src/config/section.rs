@@ -337,12 +337,15 @@ impl<'d> Section<'d> {
         let name = keys::below(self.name, key);
         let absent = Section { doc: self.doc, name, table: None, line: 0 };
         let Some(found) = self.get(key) else { return absent };
-        match found.get_ref().as_table() {
-            Some(table) => Section { table: Some(table), line: self.doc.line(found.span().start), ..absent }.checked(),
-            None => {
-                self.wrong_type(key, found, &format!("write a section: [{name}]"));
-                absent
-            }
+        let mut table = found.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(key, found, &format!("write a section: [{name}]"));
+            // Written as a list: said once; what is in it is still read, so that nothing seems to be missing.
+            table = found.get_ref().as_array().and_then(|list| list.iter().next()?.get_ref().as_table());
+        }
+        match table {
+            Some(_) => Section { table, line: self.doc.line(found.span().start), ..absent }.checked(),
+            None => absent,
         }
     }
 

@@ -320,6 +320,15 @@ fn a_partner_means_nothing_without_a_server() {
 }
 
 #[test]
+fn a_section_written_as_a_list_is_told_once() {
+    let folder = tls::certificates("server-list", 4_000);
+    assert_eq!(
+        lines(parse(&text(&folder, "[xmpp.server]", "[[xmpp.server]]")).unwrap_err()),
+        ["2: xmpp.server: is an array; write a section: [xmpp.server]"]
+    );
+}
+
+#[test]
 fn a_component_and_a_server_serve_a_domain_each() {
     let folder = tls::certificates("both", 4_000);
     let component = "[[xmpp.component]]\ndomain = \"b.example\"\nserver = \"127.0.0.1:5347\"\nsecret = \"s\"\n[sip]";
