@@ -36,8 +36,8 @@ const REDIRECTS: usize = 10;
 /// Bytes of a document. Hundreds of fingerprints are less.
 const DOCUMENT: usize = 64 * 1024;
 
-/// Domains asked at once; any stranger can name one.
-const AT_ONCE: usize = 16;
+/// Domains asked at once; any stranger can name one. Others wait for [`WITHIN`] at most, and then go without.
+const AT_ONCE: usize = 128;
 
 /// Domains whose answers are kept.
 const DOMAINS: usize = 1_000;
@@ -104,7 +104,7 @@ impl Posh {
         if let Some(found) = known.as_ref().filter(|found| found.until > Instant::now()) {
             return found.fingerprints.clone();
         }
-        let Ok(_permit) = self.at_once.acquire().await else { return None };
+        let Ok(Ok(_permit)) = tokio::time::timeout(WITHIN, self.at_once.acquire()).await else { return None };
         let asked = tokio::time::timeout(WITHIN, self.ask(&domain, tls)).await;
         let (fingerprints, holds) = match asked.unwrap_or_else(|_| Err("takes too long".to_owned())) {
             Ok(fingerprints) => {
