@@ -114,7 +114,7 @@ impl Examined {
     /// matter.
     #[must_use]
     pub fn path(&self, trust: &[Anchors]) -> Option<Fault> {
-        let (leaf, others) = self.chain.split_first()?;
+        let (leaf, others) = self.chain.split_first().filter(|_| self.not_before <= self.not_after)?;
         let both: Vec<Anchors> = trust.iter().cloned().chain([Anchors::System]).collect();
         let roots = files::anchors(&both).unwrap_or_else(|_| RootCertStore::empty());
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
@@ -130,7 +130,7 @@ impl Examined {
                 todo,
             ));
         }
-        let why = verify::explain(&why).replace("its certificate", "it");
+        let why = verify::explain(&why).replace("its certificate", "one of the chain");
         let what = format!("does not lead to a trust anchor ({why}), so others may refuse it");
         Some(self.fault(
             Weight::Doubtful,
