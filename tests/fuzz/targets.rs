@@ -5,6 +5,8 @@
 mod answers;
 #[path = "manage.rs"]
 mod manage;
+#[path = "server.rs"]
+mod server;
 #[path = "transaction.rs"]
 mod transaction;
 
@@ -32,6 +34,7 @@ use stox::xmpp::stream::{ComponentConfig, Stream, StreamConfig};
 
 pub(crate) use answers::{auth, locate};
 pub(crate) use manage::manage;
+pub(crate) use server::{sasl, server};
 pub(crate) use transaction::transaction;
 
 /// Splitter, reader, writer, stanzas, and a stream that hears it all.

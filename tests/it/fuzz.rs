@@ -133,6 +133,29 @@ fn stanzas_are_acknowledged_or_given_back_whatever_breaks() {
 }
 
 #[test]
+fn a_stream_between_servers_holds_whatever_peer_and_owner_do() {
+    // Accepting: over TLS by certificate, with stanzas both ways, acknowledged; in clear by a key. Initiating: STARTTLS
+    // and EXTERNAL; a key over direct TLS.
+    let external = [1, 0, 0, 3, 0, 0, 19, 0, 8, 0, 0, 0, 26, 4, 0, 0, 20, 4, 0, 0, 24, 0, 25, 0, 27];
+    let key = [0x11, 0, 0, 0, 13, 5, 0, 0, 26, 0, 28, 4, 0, 8, 0];
+    let starttls = [0x12, 0, 0, 0, 2, 0, 6, 2, 0, 0, 0, 0, 3, 3, 0, 0, 11, 0, 0, 0, 4, 4, 0, 0, 21, 4, 0, 7, 90, 0, 25];
+    let direct = [2, 0, 0, 0, 4, 3, 1, 6, 0, 4, 0, 0, 15, 4, 0, 4, 1, 7, 255, 8, 1, 0, 32];
+    run([&external[..], &key, &starttls, &direct].map(<[u8]>::to_vec).to_vec(), targets::server);
+}
+
+#[test]
+fn nobody_comes_in_by_sasl_without_proof() {
+    let lines = [
+        "Epeer.example\nE\nEthief.example",
+        "P\0romeo\0password\nPromeo\0romeo\0x\nP\0busy\0x",
+        "1n,,n=romeo,r=abc\nRc=biws,r=abc,p=AAAA",
+        "2y,a=romeo@us.example,n=nobody,r=abc\n\nabort\n?OTP",
+        "+p=tls-exporter,,n=romeo,r=abc\n!====\nf<x/>\ns",
+    ];
+    run(lines.map(|text| text.as_bytes().to_vec()).to_vec(), targets::sasl);
+}
+
+#[test]
 fn bodies_hold_for_any_bytes() {
     let cpim = "From: \"A \\\"B\\\"\" <im:a@b.example>\r\nTo: <im:c@d.example>\r\nNS: X <urn:x>\r\nX.H: v\r\nSubject:;lang=de Hallo\r\n\r\n\
         Content-type: text/plain; charset=utf-8\r\n\r\nHi";

@@ -207,7 +207,7 @@ impl ServerStream {
 
     /// Answers the [`ServerEvent::Judge`] that came last.
     pub fn judged(&mut self, judgement: Judgement, now: Now) {
-        if !self.is_closed() {
+        if self.core.life == Life::Open {
             self.on_judgement(judgement, now);
         }
     }
@@ -231,6 +231,8 @@ impl ServerStream {
         };
         let done = match &command {
             Command::Send(_) | Command::Continue(_) => Ok(()),
+            // Nothing may follow our `</stream:stream>`.
+            Command::Prove(_) | Command::Verify(_) | Command::Answer(..) if self.core.life != Life::Open => NOT_READY,
             Command::Prove(pair) => self.on_prove(pair, now),
             Command::Verify(verification) => self.on_verify(verification, now),
             Command::Answer(pair, verdict) => self.on_answer(pair, verdict, now),
