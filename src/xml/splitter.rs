@@ -139,10 +139,10 @@ impl Splitter {
                     }
                     Some(_) => return Err(Error::new(ErrorKind::Format, "text between stanzas")),
                 },
+                State::Inside if self.is_second_header() => {
+                    return Err(Error::new(ErrorKind::Format, "a second header without a restart"));
+                }
                 State::Inside => match self.scanner.find_end(self.limits.stanza, self.limits.depth)? {
-                    Found::Nothing if self.is_second_header() => {
-                        return Err(Error::new(ErrorKind::Format, "a second header without a restart"));
-                    }
                     Found::Nothing => return Ok(None),
                     Found::Element => return self.read_child(),
                     Found::EndTag => return self.read_close(),
