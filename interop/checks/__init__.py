@@ -16,12 +16,14 @@ class Check:
     limit: float
     #: The class of what else must run meanwhile, see stage.py; the check gets an instance of it instead of the world.
     stage: type | None = None
+    #: Why it may fail: what stox is known not to do yet. It does not count as failed then.
+    gap: str = ""
 
 
-def check(name, limit=20, stage=None):
+def check(name, limit=20, stage=None, gap=""):
     """Registers a check; its group is the module that it stands in."""
     def keep(function):
-        ALL.append(Check(function.__module__.rpartition(".")[2], name, function, limit, stage))
+        ALL.append(Check(function.__module__.rpartition(".")[2], name, function, limit, stage, gap))
         return function
     return keep
 

@@ -39,25 +39,31 @@ async def _(s):
 
 
 def mode(name, domain, proof, tls):
-    gate = "direct.gate.example" if name.endswith("direct") else "gate.example"
-
-    @check(f"federation-{name}-x2s", stage=Federation)
-    async def _(s):
-        id = s.chats[domain].write(f"friar@{gate}", "Good morrow, father.")
-        got = await s.phone.mail.next()
-        equal(got.text, "Good morrow, father.", "text")
-        carried = await s.seen(domain, id, "sent", gate != "gate.example")
-        fits(carried, proof, tls)
-        await s.chats[domain].errors.stays_empty(0.2)
-        return f"phone received {quote(got.text)}; {s.of(domain).name} sent it by: {carried}"
+    direct = name.endswith("direct")
 
     @check(f"federation-{name}-s2x", stage=Federation)
     async def _(s):
-        got = await s.stanza(domain, "Benedicite! What early tongue?", gate)
-        equal(got.sender, f"friar@{gate}", "sender")
-        carried = await s.seen(domain, got.id, "received", gate != "gate.example")
+        """stox opens the stream; but Prosody, asked about a key, opens one to ask, and offers it for both directions."""
+        got = await s.stanza(domain, "Benedicite! What early tongue?")
+        equal(got.sender, "friar@gate.example", "sender")
+        carried = await s.seen(domain, got.id, "received", direct)
+        if proof == "EXTERNAL":
+            equal(carried.opened_by, "stox", "who opened the stream")
         fits(carried, proof, tls)
         return f"juliet@{domain} received {quote(got.body)}; {s.of(domain).name} had it by: {carried}"
+
+    @check(f"federation-{name}-x2s", stage=Federation)
+    async def _(s):
+        """The other server opens one, for another pair."""
+        gate = "direct.gate.example" if direct else "two.gate.example"
+        id = s.chats[domain].write(f"friar@{gate}", "Good morrow, father.")
+        got = await s.phone.mail.next()
+        equal(got.text, "Good morrow, father.", "text")
+        carried = await s.seen(domain, id, "sent", direct)
+        assert carried.opened_by != "stox", f"stox opened the stream: {carried}"
+        fits(carried, proof, tls)
+        await s.chats[domain].errors.stays_empty(0.2)
+        return f"phone received {quote(got.text)}; {s.of(domain).name} sent it by: {carried}"
 
 
 for name, how in MODES.items():

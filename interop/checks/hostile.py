@@ -91,7 +91,8 @@ async def without_tls(s):
         raw.header("verona.example")
         await raw.until("</stream:features>")
         raw.write("<db:result from='verona.example' to='gate.example'>0123456789abcdef</db:result>")
-        return await raw.error()
+        end = await raw.until("</db:result>|</stream:error>")
+        return "policy-violation" if "<policy-violation" in end else end[-200:]
 
 
 def header(*words, **more):
@@ -118,7 +119,7 @@ breaks("from-not-proven", ("invalid-from",), not_its_own)
 breaks("to-not-proven", ("host-unknown", "improper-addressing", "not-authorized", "invalid-from"), other_recipient)
 breaks("external-for-another", ("not-authorized", "invalid-mechanism"), external_for_another)
 breaks("dialback-forged", ("invalid",), forged_key)
-breaks("dialback-without-tls", ("policy-violation", "not-authorized"), without_tls)
+breaks("dialback-without-tls", ("policy-violation",), without_tls)
 breaks("domain-unknown", ("host-unknown",), header("raw.example", "nowhere.example"))
 breaks("namespace-wrong", ("invalid-namespace",), header("raw.example", namespace="jabber:client"))
 breaks("not-well-formed", ("not-well-formed",), text("<message><body></message>"))

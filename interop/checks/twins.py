@@ -19,7 +19,7 @@ class Side:
     def __init__(self, stage, domain, other, user, own, ports):
         sip, s2s, direct, kamailio = ports
         self.domain, self.user = domain, user
-        self.kamailio = stage.add(Proxy(stage.place, f"kamailio-{own}", domain, sip=kamailio, stox=sip, chat=other.replace(".", r"\.")))
+        self.kamailio = stage.add(Proxy(stage.place, f"kamailio-beside-{own}", domain, sip=kamailio, stox=sip, chat=other.replace(".", r"\.")))
         sides = (server([domain], sip=sip, s2s=s2s, direct=direct, dns=stage.names.port, own=own, certificates=stage.certificates)
                  + telephones(domain, f"sip:127.0.0.1:{kamailio};transport=udp", link=False) + CHATS.format(name=other))
         self.stox = stage.stox(f"stox-{own}", None, sides)
@@ -68,7 +68,7 @@ async def _(s):
     back = await s.laurence.message("friar@gate.example", "This same should be the voice of Friar John.")
     answer = await s.friar.phone.mail.next()
     equal(answer.text, "This same should be the voice of Friar John.", "text")
-    metrics = {name: value for name, value in (await s.laurence.stox.metrics("stox_xmpp_s2s")).items() if value}
+    metrics = {name: value for name, value in (await s.laurence.stox.metrics("stox_s2s_p")).items() if value}
     return (f"laurence's phone received {quote(got.text)} from {got.get('from')} (friar: {there.answer}), friar's "
             f"{quote(answer.text)} (laurence: {back.answer}); /metrics of the other: {metrics}")
 
@@ -90,7 +90,8 @@ async def _(s):
 async def _(s):
     """Two hundred each way at once."""
     for n in range(200):
-        answers = await asyncio.gather(s.friar.message("laurence@twin.example", f"line {n}"), s.laurence.message("friar@gate.example", f"line {n}"))
+        answers = await asyncio.gather(s.friar.message("laurence@twin.example", f"line {n}"),
+                                       s.laurence.message("friar@gate.example", f"line {n}"))
         equal([answer.status for answer in answers], [200, 200], f"the answers to {n}")
     got = [[message.text for message in phone.mail.kept] for phone in (s.laurence.phone, s.friar.phone)]
     equal(got, [[f"line {n}" for n in range(200)]] * 2, "what the phones received")

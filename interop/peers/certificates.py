@@ -61,5 +61,5 @@ def make_servers(place):
             subprocess.run([HERE.parent / "certificate", home, name, *more], check=True)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-keyout", home / "self.key", "-out", home / "self.crt", "-days", "3650", "-subj", "/CN=self",
-                        "-addext", "subjectAltName=DNS:self.mantua.example"], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:self.mantua.example", "-addext", "basicConstraints=critical,CA:FALSE"], check=True, capture_output=True)
     return home

@@ -92,4 +92,4 @@ class Relay:
                 await writer.drain()
             writer.write_eof()
         except (OSError, RuntimeError):
-            pass
+            writer.transport.abort()
