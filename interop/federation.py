@@ -52,14 +52,14 @@ certificate = "{certificates}/{own}.crt"
 key = "{certificates}/{own}.key"
 trust = ["{certificates}/ca.crt"]
 posh = false
-connect_timeout = "2s"
+connect_timeout = "3s"
 queue_timeout = "6s"
 ping_every = "1s"
 ping_timeout = "1500ms"
 
-# The phone hears what became of a message, not that it takes long; Kamailio waits for four seconds.
+# The phone hears what became of a message, not that it takes long.
 [message]
-confirm_within = "3500ms"
+confirm_within = "9s"
 """
 #: A domain of chat, whose users keep their names.
 CHATS = """

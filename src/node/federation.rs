@@ -85,6 +85,7 @@ impl Node {
         StreamConfig {
             limits: xml::Limits { stanza: largest.unwrap_or(default.limits.stanza), ..default.limits },
             max_queued: self.config.limits.xmpp_output,
+            negotiate_within: server.connect_timeout,
             ping_every: server.ping_every,
             ping_timeout: server.ping_timeout,
             ..default
