@@ -6,6 +6,7 @@ mod broken_rules;
 mod certs;
 mod component;
 mod config;
+mod federation;
 mod fuzz;
 mod jid;
 mod mappings;

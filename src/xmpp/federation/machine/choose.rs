@@ -7,7 +7,6 @@ use super::queue::{On, Route};
 use super::stream::{Asked, Dialed, Failed, Phase, Remote, Stream};
 use super::{Federation, Output, Timer, Why, limits};
 use crate::time::Now;
-use crate::xmpp::stream::manage::Found;
 
 impl Federation {
     /// Leads a route to a stream: at once, or when it is proven. With `anew`, what is there will not do unless the pair is
@@ -139,13 +138,10 @@ impl Federation {
         }
     }
 
-    /// Nothing can be done for this pair now: what waits comes back, what a session of ours holds first.
+    /// Nothing can be done for this pair now: what waits comes back, what a session holds first.
     pub(super) fn fail(&mut self, pair: &Pair, why: &Why) {
-        if let Found::Session(session) = self.sessions.find(0, pair, None) {
-            self.kept.remove(pair);
-            for stanza in session.into_unacknowledged() {
-                self.bounce(&stanza, why);
-            }
+        for stanza in self.take_kept(pair) {
+            self.bounce(&stanza, why);
         }
         self.empty(pair, why);
         self.routes.remove(pair);

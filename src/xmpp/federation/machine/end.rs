@@ -177,7 +177,7 @@ impl Federation {
             self.fail(pair, &Why::Stopped);
         } else if let Some(why) = &ended.lost {
             self.fail(pair, why);
-        } else if kept == Some(&Kept::Theirs) {
+        } else if matches!(kept, Some(Kept::Theirs(_))) {
             // The peer comes back and takes up its session; nothing overtakes what that holds.
             self.route(pair).on = On::Ending(ended.id);
         } else if kept.is_none() && !has_waiting {

@@ -38,6 +38,9 @@ pub(super) const KEYS: usize = 10_000;
 /// Pairs that one stream is asked to prove at a time, fewer than the 64 that a stream takes; the others follow.
 pub(super) const PROOFS: usize = 32;
 
+/// A peer that is back names the session with which it wants to go on at once; whatever waits for that waits no longer.
+pub(super) const RESUME: Duration = Duration::from_secs(5);
+
 /// Times that a key is asked about: once more where the stream ended that it was asked on.
 pub(super) const KEY_TRIES: u8 = 2;
 

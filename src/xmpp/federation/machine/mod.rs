@@ -96,6 +96,8 @@ enum Timer {
     Question(QuestionId),
     /// The failure of this domain is old.
     Forget(Arc<str>),
+    /// The peer should have named its session of this pair.
+    Resume(Pair),
     /// A pair that was refused may be tried again.
     Pardon(Pair),
 }
@@ -169,8 +171,8 @@ impl Federation {
             Report::Idle => self.on_idle(stream, now),
             Report::Resumed => self.stats.resumed += 1,
             Report::Unreachable(unreachable) => self.on_unreachable(stream, unreachable, now),
-            Report::Continue(pair, name) => self.on_continue(stream, &pair, name.as_deref()),
-            Report::Resumable(pair, name) => self.on_resumable(stream, pair, name),
+            Report::Continue(pair, name) => self.on_continue(stream, &pair, name.as_deref(), now),
+            Report::Resumable(pair, name) => self.on_resumable(stream, pair, name, now),
             Report::Undone(command) => self.on_undone(stream, *command, now),
             Report::Closed { cause, unsent, session, in_doubt } => {
                 self.on_closed(stream, &cause, end::Left { unsent, session, in_doubt }, now);
@@ -189,6 +191,7 @@ impl Federation {
                 Timer::Useless(stream) => self.end_if_useless(stream),
                 Timer::Question(question) => self.on_question_late(question, now),
                 Timer::Forget(remote) => self.forget(&remote, now),
+                Timer::Resume(pair) => self.on_not_resumed(&pair, now),
                 Timer::Pardon(pair) => self.pardon(&pair, now),
             }
         }

@@ -46,18 +46,26 @@ impl Federation {
         }
         self.reached(&pair.remote);
         self.put_proofs(id);
-        let on = match self.routes.get(&pair).map(|route| &route.on) {
+        self.lead_on(&pair, id, now);
+    }
+
+    /// What waits for this pair goes on this stream, which has proven it, unless there is reason to wait on.
+    pub(super) fn lead_on(&mut self, pair: &Pair, id: StreamId, now: Now) {
+        let on = match self.routes.get(pair).map(|route| &route.on) {
             None | Some(On::Proven(_)) => return,
             Some(On::Ending(other)) if self.streams.contains_key(other) => return,
             Some(On::Asking(other)) => Some(*other),
             Some(On::Ending(_) | On::Refused(_) | On::Nowhere) => None,
         };
-        let route = self.route(&pair);
+        if self.waits_for_session(pair, id, now) {
+            return;
+        }
+        let route = self.route(pair);
         route.on = On::Proven(id);
         route.given = 0;
-        self.flush(&pair, id, now);
+        self.flush(pair, id, now);
         if let Some(other) = on.filter(|other| *other != id) {
-            self.ask_no_more(&pair, other);
+            self.ask_no_more(pair, other);
             self.let_go(other, now);
         }
     }

@@ -6,21 +6,23 @@
 use super::super::{Command, Pair, StreamId};
 use super::end::why_broken;
 use super::queue::On;
-use super::{Federation, Output};
+use super::{Federation, Output, Timer, limits};
 use crate::time::Now;
+use crate::xmpp::stanza::Stanza;
 use crate::xmpp::stream::StreamErrorKind;
 use crate::xmpp::stream::manage::{Found, Session};
 
 /// A session that holds stanzas and waits to go on: who opens its next stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kept {
     Ours,
-    Theirs,
+    /// The peer, which knows it by this name.
+    Theirs(String),
 }
 
 impl Federation {
     /// A stream wants to go on with a session.
-    pub(super) fn on_continue(&mut self, id: StreamId, pair: &Pair, name: Option<&str>) {
+    pub(super) fn on_continue(&mut self, id: StreamId, pair: &Pair, name: Option<&str>, now: Now) {
         let session = match self.sessions.find(id, pair, name) {
             Found::Session(session) => Some(session),
             Found::Nothing => None,
@@ -30,6 +32,51 @@ impl Federation {
             }
         };
         self.give(id, session);
+        let is_proven = self.streams.get(&id).is_some_and(|stream| stream.out.contains(pair));
+        if is_proven && !self.kept.contains_key(pair) {
+            self.lead_on(pair, id, now);
+        }
+    }
+
+    /// Whether what this pair has to send must wait for its session, although the pair is proven on this stream.
+    pub(super) fn waits_for_session(&mut self, pair: &Pair, id: StreamId, now: Now) -> bool {
+        let is_dialed = self.streams.get(&id).is_some_and(|stream| stream.dialed.is_some());
+        match self.kept.get(pair) {
+            None => false,
+            // The stream on which it goes on is on its way.
+            Some(Kept::Ours) if !is_dialed => true,
+            // The peer does not acknowledge any more.
+            Some(Kept::Ours) => {
+                let stanzas = self.take_kept(pair);
+                self.wait_again(pair, stanzas, now);
+                false
+            }
+            Some(Kept::Theirs(_)) => {
+                self.timers.set(now, limits::RESUME, Timer::Resume(pair.clone()));
+                true
+            }
+        }
+    }
+
+    /// The peer is back and has not named its session, or has begun another.
+    pub(super) fn on_not_resumed(&mut self, pair: &Pair, now: Now) {
+        if matches!(self.kept.get(pair), Some(Kept::Theirs(_))) {
+            let stanzas = self.take_kept(pair);
+            self.send_again(pair, stanzas, now);
+        }
+    }
+
+    /// What the session of this pair holds; the session is over.
+    pub(super) fn take_kept(&mut self, pair: &Pair) -> Vec<Stanza> {
+        let name = match self.kept.remove(pair) {
+            Some(Kept::Theirs(name)) => Some(name),
+            Some(Kept::Ours) => None,
+            None => return Vec::new(),
+        };
+        match self.sessions.find(0, pair, name.as_deref()) {
+            Found::Session(session) => session.into_unacknowledged(),
+            Found::Nothing | Found::Held(_) => Vec::new(),
+        }
     }
 
     fn give(&mut self, id: StreamId, session: Option<Box<Session>>) {
@@ -39,7 +86,8 @@ impl Federation {
         self.outputs.push(Output::Order(id, Command::Continue(session)));
     }
 
-    pub(super) fn on_resumable(&mut self, id: StreamId, pair: Pair, name: String) {
+    pub(super) fn on_resumable(&mut self, id: StreamId, pair: Pair, name: String, now: Now) {
+        self.on_not_resumed(&pair, now);
         if self.streams.contains_key(&id) {
             self.sessions.resumable(id, pair, name);
         }
@@ -48,7 +96,8 @@ impl Federation {
     /// A stream is over, and this is its session.
     pub(super) fn keep(&mut self, id: StreamId, session: Option<Box<Session>>, now: Now) {
         if let Some(session) = session.as_ref().filter(|session| !session.is_empty()) {
-            let whose = if session.is_theirs() { Kept::Theirs } else { Kept::Ours };
+            let name = session.id().filter(|_| session.is_theirs()).map(str::to_owned);
+            let whose = name.map_or(Kept::Ours, Kept::Theirs);
             self.kept.insert(session.pair().clone(), whose);
         }
         let closed = self.sessions.closed(id, session, now);
@@ -72,9 +121,17 @@ impl Federation {
     /// What a session holds is sent again, if nothing of its pair has gone another way since; else it comes back.
     fn give_up(&mut self, session: Session, now: Now) {
         let pair = session.pair().clone();
-        self.kept.remove(&pair);
-        let stanzas = session.into_unacknowledged();
-        let on = self.routes.get(&pair).map(|route| &route.on);
+        if !session.is_empty() {
+            self.kept.remove(&pair);
+        }
+        self.send_again(&pair, session.into_unacknowledged(), now);
+    }
+
+    fn send_again(&mut self, pair: &Pair, stanzas: Vec<Stanza>, now: Now) {
+        if stanzas.is_empty() && !self.routes.contains_key(pair) {
+            return;
+        }
+        let on = self.routes.get(pair).map(|route| &route.on);
         let is_settled = match on {
             Some(On::Ending(id)) => self.streams.contains_key(id),
             Some(On::Proven(_) | On::Asking(_) | On::Refused(_)) => true,
@@ -86,9 +143,9 @@ impl Federation {
             }
             return;
         }
-        self.route(&pair).on = On::Nowhere;
-        self.wait_again(&pair, stanzas, now);
-        self.lead_anew(&pair, now);
+        self.route(pair).on = On::Nowhere;
+        self.wait_again(pair, stanzas, now);
+        self.lead_anew(pair, now);
     }
 
     /// At the stop: what sessions hold comes back.
