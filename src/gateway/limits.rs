@@ -59,6 +59,13 @@ pub(super) const REGISTER_AGAIN: Duration = Duration::from_secs(60);
 /// How long the end of the process waits for registrations to be taken back; they lapse anyway.
 pub(super) const UNREGISTER: Duration = Duration::from_millis(1_500);
 
+/// An error stanza for a server that could not be reached is told again after so long: such servers rest for half a minute
+/// at first, on average.
+pub(super) const TELL_AGAIN: Duration = Duration::from_secs(45);
+
+/// Times that this is done. Nobody reads after some minutes that a message did not arrive.
+pub(super) const TELLINGS: u8 = 4;
+
 /// An error stanza that a link had no room for is offered again after so long.
 pub(super) const OFFER_AGAIN: Duration = Duration::from_millis(500);
 

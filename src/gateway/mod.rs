@@ -81,7 +81,7 @@ use crate::xmpp::stanza::{Iq, Stanza};
 use capable::Capable;
 use confirm::{Confirmations, RelayId};
 use directions::Directions;
-use held::Held;
+use held::{Held, Outcome};
 use lines::{Lines, Most};
 use recent::Recent;
 use stats::Stats;
@@ -116,7 +116,7 @@ pub struct Gateway {
     open_bytes: usize,
     confirmations: Confirmations,
     /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
-    outcomes: BTreeMap<RelayId, Stanza>,
+    outcomes: BTreeMap<RelayId, Outcome>,
 
     lines: Lines<to_sip::Letter>,
     errands: HashMap<ClientId, errand::Out>,
@@ -365,12 +365,13 @@ impl Gateway {
     }
 
     /// What the servers have already put on their links is still read, and refused: each link is asked for an answer, and
-    /// is done when that comes.
+    /// is done when that comes. Where stox is the server itself, its streams are closed in good order after this.
     fn drain(&mut self) {
         self.draining = true;
         let home = self.mapping.domains().iter().find(|domain| domain.home == Home::Xmpp && !domain.is_wildcard());
         let home = home.and_then(|domain| Jid::parse(&domain.xmpp).ok());
-        for (link, state) in self.links.iter_mut().enumerate().filter(|(_, state)| state.up) {
+        let components = self.links.iter_mut().enumerate().take(self.settings.components);
+        for (link, state) in components.filter(|(_, state)| state.up) {
             let Some(own) = self.settings.links.get(link).and_then(|domain| Jid::parse(domain).ok()) else { continue };
             let id = self.ids.stanza_id();
             let ping = Iq::ping(own.clone(), home.clone().unwrap_or(own), id.clone());
@@ -383,17 +384,6 @@ impl Gateway {
         let Some(state) = self.links.get_mut(link) else { return };
         state.up = true;
         self.offer_held(link);
-    }
-
-    fn offer_held(&mut self, link: Link) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        state.offering = false;
-        if !state.up {
-            return;
-        }
-        for stanza in state.held.release() {
-            self.tell(link, stanza);
-        }
     }
 
     fn on_link_down(&mut self, link: Link, now: Now) {
@@ -409,48 +399,6 @@ impl Gateway {
             Stanza::Message(_) | Stanza::Presence(_) => self.on_outcome_unsent(link, stanza, now),
             // A ping has a timer that lets the next one go; sending it again now would find the link as full as it is.
             Stanza::Iq(_) => {}
-        }
-    }
-
-    /// Puts an outcome on its link, or keeps it until the link is back. An outcome counts as told when its server has
-    /// taken it, like a message; until then it is remembered.
-    fn tell(&mut self, link: Link, stanza: Stanza) {
-        if !self.link_is_up(link) {
-            self.hold(link, stanza);
-            return;
-        }
-        if let Some(to) = stanza.to()
-            && self.outcomes.len() < limits::HELD_ERRORS
-        {
-            self.relay_count += 1;
-            self.confirmations.sent(link, to.domain(), self.relay_count);
-            self.outcomes.insert(self.relay_count, stanza.clone());
-        }
-        self.outputs.push(Output::Stanza(link, stanza));
-    }
-
-    /// An outcome did not get onto its link. What was on it when it broke is held already.
-    fn on_outcome_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
-        if !self.link_is_up(link) {
-            return;
-        }
-        // They come back in the order they went, so the first is most likely the one.
-        let number = self.outcomes.iter().find(|(_, outcome)| **outcome == stanza).map(|(number, _)| *number);
-        if let Some(number) = number {
-            self.outcomes.remove(&number);
-        }
-        self.hold(link, stanza);
-        let Some(state) = self.links.get_mut(link) else { return };
-        if !std::mem::replace(&mut state.offering, true) {
-            self.timers.set(now, limits::OFFER_AGAIN, Timer::Offer(link));
-        }
-    }
-
-    fn hold(&mut self, link: Link, stanza: Stanza) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.held.keep(stanza).is_some() {
-            self.stats.errors_lost += 1;
-            tracing::debug!(link, "an error stanza could not be kept until the link is back");
         }
     }
 

@@ -15,6 +15,9 @@ use crate::sip::locate::Destination;
 pub struct Settings {
     /// The domain of each XMPP link, by the link's number: lower case.
     pub links: Vec<String>,
+    /// As many of them, from the first on, are components, each with one server behind it. The others are domains that stox
+    /// serves itself: up all the time, with a server of its own for each domain that they write to.
+    pub components: usize,
     /// Where requests for each SIP domain go, by the *XMPP* name of the domain.
     pub routes: Vec<(String, Route)>,
     /// Whose From counts.
@@ -77,6 +80,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             links: Vec::new(),
+            components: usize::MAX,
             routes: Vec::new(),
             trust: Trust::new(Vec::new(), Stranger::Refuse),
             accounts: None,

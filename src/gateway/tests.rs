@@ -9,5 +9,6 @@ mod entrance;
 mod prove;
 mod proxy;
 mod register;
+mod served;
 mod to_sip;
 mod to_xmpp;

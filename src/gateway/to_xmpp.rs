@@ -16,7 +16,7 @@ use crate::sip::message::header::NameAddr;
 use crate::sip::message::{Request, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
-use crate::xmpp::stanza::{Iq, Message, Stanza};
+use crate::xmpp::stanza::{Condition, Iq, IqKind, Message, Stanza};
 
 /// A message from SIP whose stanza is on its link.
 #[derive(Debug)]
@@ -130,7 +130,17 @@ impl Gateway {
         if from.as_str() != from.domain() {
             return;
         }
-        for relay in self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default() {
+        let before = self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default();
+        if link >= self.settings.components && is_from_us(iq) {
+            // What was before it has come back too, or is on a stream that takes no more: nobody has confirmed it.
+            for outcome in before {
+                if let Some(outcome) = self.outcomes.remove(&outcome) {
+                    self.tell_again(link, outcome, now);
+                }
+            }
+            return;
+        }
+        for relay in before {
             self.outcomes.remove(&relay);
             let Some(Relay { transaction, request: Some(request), .. }) = self.take_relay(relay) else { continue };
             tracing::debug!(message = %transaction, "message to XMPP confirmed");
@@ -221,7 +231,7 @@ impl Gateway {
             if let Some(relay) = self.take_relay(id) {
                 self.lose(relay, now);
             } else if let Some(outcome) = self.outcomes.remove(&id) {
-                self.hold(link, outcome);
+                self.tell_again(link, outcome, now);
             }
         }
         let lost = self.stats.lost_after_202 - before;
@@ -275,6 +285,19 @@ impl Gateway {
         tracing::debug!(message = %transaction, reason = ?failure.reason, status = response.status.code(), "message from SIP not delivered");
         self.respond(transaction, response, now);
     }
+}
+
+/// Whether this answer was made here, because the server could not be reached: a server does not say so of itself.
+fn is_from_us(iq: &Iq) -> bool {
+    let IqKind::Error(error) = &iq.kind else { return false };
+    matches!(
+        error.condition,
+        Condition::RemoteServerNotFound
+            | Condition::RemoteServerTimeout
+            | Condition::ResourceConstraint
+            | Condition::NotAllowed
+            | Condition::InternalServerError
+    )
 }
 
 fn link_down() -> Failure {

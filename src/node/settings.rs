@@ -30,6 +30,7 @@ impl Node {
         getrandom::fill(&mut seed).map_err(|_| Error::Random)?;
         let settings = Settings {
             links: self.link_domains(),
+            components: self.config.components.len(),
             routes: self.routes(),
             trust,
             accounts: accounts(&self.config.sip),

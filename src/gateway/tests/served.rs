@@ -1,0 +1,88 @@
+//! Domains that stox serves itself: each of their peers has a server of its own, which may be away.
+
+use std::time::Duration;
+
+use super::bench::Bench;
+use crate::gateway::{Input, limits};
+use crate::xmpp::stanza::{Condition, Stanza, StanzaError};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn served() -> Bench {
+    Bench::with(|settings| settings.components = 0)
+}
+
+/// The message errors that came out; pings are answered as somebody answers who could not reach their server.
+fn told_in_vain(bench: &mut Bench) -> usize {
+    let mut told = 0;
+    for stanza in bench.stanzas() {
+        match stanza {
+            Stanza::Iq(ping) => {
+                let error = ping.error_reply(StanzaError::new(Condition::RemoteServerTimeout)).unwrap();
+                bench.input(Input::Stanza(0, Stanza::Iq(error)));
+            }
+            Stanza::Message(_) | Stanza::Presence(_) => told += 1,
+        }
+    }
+    told
+}
+
+#[test]
+fn an_outcome_whose_server_is_away_is_told_again_some_times_without_waiting_for_a_link() {
+    let mut bench = served();
+    bench.write("romeo", "a", "Hello");
+    let requests = bench.requests();
+    bench.answer(&requests[0], 404);
+    assert_eq!(told_in_vain(&mut bench), 1);
+    for _ in 0..limits::TELLINGS {
+        bench.pass(limits::TELL_AGAIN);
+        assert_eq!(told_in_vain(&mut bench), 1);
+    }
+    assert_eq!(bench.gateway.stats().errors_lost, 1);
+    bench.pass(100 * limits::TELL_AGAIN);
+    assert_eq!(told_in_vain(&mut bench), 0);
+}
+
+#[test]
+fn an_outcome_on_a_way_that_broke_is_told_again() {
+    let mut bench = served();
+    bench.write("romeo", "a", "Hello");
+    let requests = bench.requests();
+    bench.answer(&requests[0], 404);
+    assert_eq!(bench.told().len(), 1);
+    bench.input(Input::DomainDown(0, "xmpp.example".to_owned()));
+    assert_eq!(bench.told().len(), 0);
+    bench.pass(limits::TELL_AGAIN);
+    let again = bench.stanzas();
+    let [Stanza::Message(_), Stanza::Iq(ping)] = again.as_slice() else { panic!("{again:?}") };
+    bench.pong(ping);
+    bench.pass(100 * limits::TELL_AGAIN);
+    assert_eq!(bench.told().len(), 0);
+}
+
+#[test]
+fn what_came_back_of_a_ping_confirms_nothing() {
+    let mut bench = served();
+    bench.ask("juliet@xmpp.example");
+    told_in_vain(&mut bench);
+    assert!(bench.statuses().is_empty());
+    bench.pass(SECOND);
+    assert_eq!(bench.statuses(), [202]);
+}
+
+#[test]
+fn the_error_that_comes_back_is_the_outcome() {
+    let mut bench = served();
+    bench.ask("juliet@xmpp.example");
+    let Some(Stanza::Message(message)) = bench.told().pop() else { panic!("no message") };
+    let error = message.error_reply(StanzaError::new(Condition::RemoteServerNotFound)).unwrap();
+    bench.input(Input::Stanza(0, Stanza::Message(error)));
+    assert_eq!(bench.statuses(), [404]);
+}
+
+#[test]
+fn at_the_end_of_the_process_no_server_is_asked_whether_it_is_done() {
+    let mut bench = served();
+    bench.input(Input::Drain);
+    assert!(bench.pings().is_empty() && bench.gateway.is_idle());
+}
