@@ -122,7 +122,8 @@ impl Federation {
         let has_others = self.streams.get(&id).is_some_and(|stream| !stream.out.is_empty());
         let is_full =
             matches!(verdict, Verdict::Error(error) if matches!(error.condition, Condition::ResourceConstraint));
-        if is_full && has_others {
+        let is_guest = self.streams.get(&id).and_then(Stream::home).is_some_and(|home| *home != pair.remote);
+        if is_guest || is_full && has_others {
             // Section 2.4.2: a stream of its own is tried, once.
             self.lead_anew(pair, now);
         } else {

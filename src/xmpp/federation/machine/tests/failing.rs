@@ -302,3 +302,14 @@ fn a_stream_proves_so_many_pairs_at_a_time_and_the_others_follow() {
     world.report(stream, Report::Undone(Box::new(Command::Prove(pairs[1].clone()))));
     assert_eq!(world.told()[0], "2 open 1.example b.example", "this one has room for it");
 }
+
+#[test]
+fn a_pair_that_is_refused_on_the_stream_of_another_domain_gets_its_own() {
+    let mut world = World::new(hosted(&["b.example", "c.example"], Authentication::DialbackTls));
+    let stream = world.dialed(&ab(), true);
+    let guest = pair("a.example", "c.example");
+    world.send(&guest, "1");
+    assert_eq!(world.told(), [format!("{stream} prove a.example c.example")]);
+    world.report(stream, Report::Refused(guest, error(Condition::NotAuthorized)));
+    assert_eq!(world.told(), ["2 open a.example c.example"]);
+}
