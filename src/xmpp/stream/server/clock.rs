@@ -43,6 +43,8 @@ impl ServerStream {
         let Some((_, due)) = self.due().filter(|(at, _)| *at <= now.mono) else { return };
         let late = |what| StreamError::new(StreamErrorKind::ConnectionTimeout, what);
         match due {
+            // A peer that opens a stream to ask about a key (XEP-0220 section 2.1.2) has done nothing wrong.
+            Due::Negotiation if self.dialback.was_asked() => self.core.close(now),
             Due::Negotiation => self.fail(late("the negotiation took too long")),
             Due::Death => self.fail(late("no answer to a ping")),
             Due::Close => self.finish(Cause::Closed),

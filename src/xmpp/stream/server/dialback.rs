@@ -21,13 +21,20 @@ pub(super) struct Dialback {
     proofs: Vec<(Pair, Association)>,
     /// Keys that we have asked the peer about.
     verifications: Vec<Verification>,
-    /// Keys of the peer that the federation has verified.
+    /// Keys of the peer that the federation is verifying.
     keys: Vec<Pair>,
+    /// Whether we have told the peer whether a key is ours: to be asked that may be all that the stream is for.
+    told: bool,
 }
 
 impl Dialback {
     pub(super) fn is_empty(&self) -> bool {
         self.proofs.is_empty() && self.keys.is_empty()
+    }
+
+    /// Whether the peer has asked about keys of ours.
+    pub(super) fn was_asked(&self) -> bool {
+        self.told
     }
 
     /// Whether the peer waits for us.
@@ -121,6 +128,7 @@ impl ServerStream {
         }
         self.core.since = now.mono;
         if kind == "verify" {
+            self.dialback.told = true;
             // Section 2.2.2. Names and id go into the key as they were sent; the domains in their one spelling.
             let right = self.config.keys.is_right(&pair.remote, &pair.local, id.unwrap_or_default(), key);
             return self.say(&answer, if right { &Said::Valid } else { &Said::Invalid });

@@ -6,4 +6,5 @@ mod carried;
 mod dialback;
 mod ends;
 mod modes;
+mod soup;
 mod told;

@@ -200,8 +200,8 @@ fn a_peer_that_only_asks_about_keys_may_stay_as_long_as_it_asks() {
         assert_eq!(end.closed(), None);
     }
     end.stream.handle_timeout(at(45));
-    end.attend(at(45));
-    assert!(matches!(end.closed(), Some(Cause::OurError(_))));
+    assert_eq!(hear(&mut end, "</stream:stream>", at(45)), "</stream:stream>");
+    assert_eq!(end.closed(), Some(&Cause::Closed));
 }
 
 #[test]
