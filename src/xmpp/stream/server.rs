@@ -218,7 +218,7 @@ impl ServerStream {
         if self.is_closed() {
             return Err(Box::new(Undone { why: NotSent::NotReady, command }));
         }
-        let command = match command {
+        let done = match command {
             Command::Send(stanza) => {
                 self.send(stanza, now);
                 return Ok(());
@@ -227,19 +227,15 @@ impl ServerStream {
                 self.on_continue(session, now);
                 return Ok(());
             }
-            other => other,
-        };
-        let done = match &command {
-            Command::Send(_) | Command::Continue(_) => Ok(()),
+            Command::Close(error) => {
+                self.close(error, now);
+                return Ok(());
+            }
             // Nothing may follow our `</stream:stream>`.
             Command::Prove(_) | Command::Verify(_) | Command::Answer(..) if self.core.life != Life::Open => NOT_READY,
-            Command::Prove(pair) => self.on_prove(pair, now),
-            Command::Verify(verification) => self.on_verify(verification, now),
-            Command::Answer(pair, verdict) => self.on_answer(pair, verdict, now),
-            Command::Close(error) => {
-                self.close(error.clone(), now);
-                Ok(())
-            }
+            Command::Prove(ref pair) => self.on_prove(pair, now),
+            Command::Verify(ref verification) => self.on_verify(verification, now),
+            Command::Answer(ref pair, ref verdict) => self.on_answer(pair, verdict, now),
         };
         done.map_err(|why| Box::new(Undone { why, command }))
     }
