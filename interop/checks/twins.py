@@ -2,7 +2,7 @@
 
 import asyncio
 
-from federation import CHATS, server, srv
+from federation import CHATS, GATES, server, srv
 from flow import Flow, again
 from peers import certificates
 from peers.names import Names
@@ -14,20 +14,24 @@ from . import check, equal, quote
 
 
 class Side:
-    """An instance of stox that serves `domain`, and knows `other`; a Kamailio, and a phone of `user` behind it."""
+    """An instance of stox that serves `domains`, the first of which is `user`'s, and knows those of `others`; a Kamailio,
+    and a phone behind it."""
 
-    def __init__(self, stage, domain, other, user, own, ports):
+    def __init__(self, stage, domains, others, user, own, ports):
         sip, s2s, direct, kamailio = ports
+        domain = domains[0]
         self.domain, self.user = domain, user
-        self.kamailio = stage.add(Proxy(stage.place, f"kamailio-beside-{own}", domain, sip=kamailio, stox=sip, chat=other.replace(".", r"\.")))
-        sides = (server([domain], sip=sip, s2s=s2s, direct=direct, dns=stage.names.port, own=own, certificates=stage.certificates)
-                 + telephones(domain, f"sip:127.0.0.1:{kamailio};transport=udp", link=False) + CHATS.format(name=other))
+        self.kamailio = stage.add(Proxy(stage.place, f"kamailio-beside-{own}", domain, sip=kamailio, stox=sip, chat=others[0].replace(".", r"\.")))
+        sides = (server(domains, sip=sip, s2s=s2s, direct=direct, dns=stage.names.port, own=own, certificates=stage.certificates)
+                 + "".join(telephones(name, f"sip:127.0.0.1:{kamailio};transport=udp", link=False) for name in domains)
+                 + "".join(CHATS.format(name=name) for name in others))
         self.stox = stage.stox(f"stox-{own}", None, sides)
         self.phone = Phone(stage.place, user)
 
     async def message(self, to, text, **more):
         """Its phone sends by way of its Kamailio; the final response."""
-        return await self.phone.message(to, text, sender=f"sip:{self.user}@{self.domain}", at=self.kamailio.sip, **more)
+        more.setdefault("sender", f"sip:{self.user}@{self.domain}")
+        return await self.phone.message(to, text, at=self.kamailio.sip, **more)
 
 
 class Twins(Stage):
@@ -37,10 +41,11 @@ class Twins(Stage):
         super().__init__(world)
         self.certificates = certificates.make_servers(self.place)
         ports = [self.place.ports(4) for _ in range(2)]
+        twin = ["twin.example"]
         self.names = self.add(Names(self.place, "\n".join((
-            "localhost. 60 IN A 127.0.0.1", srv("gate.example", ports[0][1]), srv("twin.example", ports[1][1])))))
-        self.friar = Side(self, "gate.example", "twin.example", "friar", "gate", ports[0])
-        self.laurence = Side(self, "twin.example", "gate.example", "laurence", "twin", ports[1])
+            "localhost. 60 IN A 127.0.0.1", *(srv(gate, ports[0][1]) for gate in GATES), srv(twin[0], ports[1][1])))))
+        self.friar = Side(self, GATES, twin, "friar", "gate", ports[0])
+        self.laurence = Side(self, twin, GATES, "laurence", "twin", ports[1])
         self.sides = (self.friar, self.laurence)
 
     async def start(self):
@@ -88,6 +93,21 @@ async def _(s):
     for answer in (there, absent, back):
         assert answer.status >= 400, f"answer {answer.answer}"
     return f"friar's phone received {there.answer} and {absent.answer}; laurence's {back.answer}"
+
+
+@check("twins-multiplexed", 30, stage=Twins)
+async def _(s):
+    """Five domains of the one write to the other: all by one stream (XEP-0220 section 2.6)."""
+    for gate in GATES:
+        answer = await s.friar.message("laurence@twin.example", f"from {gate}", sender=f"sip:friar@{gate}")
+        equal(answer.status, 200, f"the answer to {gate}")
+        got = await s.laurence.phone.mail.next()
+        equal(got.text, f"from {gate}", "text")
+    metrics = await s.laurence.stox.metrics("stox_s2s")
+    told = {name.removeprefix("stox_s2s_"): value for name, value in metrics.items()
+            if value and any(word in name for word in ("_streams", "_pairs", "_proofs"))}
+    assert metrics["stox_s2s_pairs_on_one_stream"] >= len(GATES), f"/metrics of the other: {told}"
+    return f"laurence's phone received {len(GATES)} messages; /metrics of the other stox: {told}"
 
 
 @check("twins-in-order", 60, stage=Twins)

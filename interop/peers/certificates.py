@@ -37,7 +37,7 @@ SERVERS = {
     "venice": "DNS:venice.example,DNS:*.venice.example",
     "twin": "DNS:twin.example",
     "raw": "DNS:raw.example",
-    "gate": "DNS:gate.example",
+    "gate": "DNS:gate.example,DNS:*.gate.example",
     "next": "DNS:gate.example,DNS:*.gate.example",
 }
 #: What is wrong with these is their name, their time, their authority.
@@ -59,7 +59,9 @@ def make_servers(place):
             subprocess.run([HERE.parent / "certificate", home, name, names], check=True)
         for name, more in BAD_SERVERS.items():
             subprocess.run([HERE.parent / "certificate", home, name, *more], check=True)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", home / "self.key", "-out", home / "self.crt", "-days", "3650", "-subj", "/CN=self",
-                        "-addext", "subjectAltName=DNS:self.mantua.example", "-addext", "basicConstraints=critical,CA:FALSE"], check=True, capture_output=True)
+        subprocess.run([
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+            "-keyout", home / "self.key", "-out", home / "self.crt", "-subj", "/CN=self",
+            "-addext", "subjectAltName=DNS:self.mantua.example", "-addext", "basicConstraints=critical,CA:FALSE",
+        ], check=True, capture_output=True)
     return home

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 from .federated import Carried
 from .place import LOOPBACK
@@ -40,7 +41,7 @@ class Ejabberd(Program):
         own = dict.fromkeys(f'"{certificates}/{certificate}.pem"' for _, certificate in hosts.values() if certificate)
         config = place.fill("ejabberd.yml", f"{name}/ejabberd.yml", NAMES=", ".join(hosts), C2S=self.c2s, S2S=self.s2s,
                             DIRECT=self.direct, API=self.api, CERTIFICATES=certificates, CERTFILES=", ".join(own), HOSTS=text)
-        settings = dict(ERL_LIBS="/usr/lib/x86_64-linux-gnu", ERL_INETRC=self.home / "inetrc", HOME=self.home,
+        settings = dict(ERL_LIBS=next(Path("/usr/lib").glob("*/ejabberd-*")).parent, ERL_INETRC=self.home / "inetrc", HOME=self.home,
                                 EJABBERD_CONFIG_PATH=config, EJABBERD_LOG_PATH=self.home / "debug.log", ERL_CRASH_DUMP="/dev/null")
         super().__init__(name, place, "env", *(f"{key}={value}" for key, value in settings.items()),
                          "erl", "-noinput", "+K", "true", "+P", "50000", "-mnesia", "dir", f'"{self.home}/spool"', "-s", "ejabberd")
