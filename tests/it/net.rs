@@ -9,6 +9,7 @@ mod at_rest;
 mod certificates;
 mod connections;
 mod dns;
+mod federation;
 mod health;
 mod identity;
 mod links;

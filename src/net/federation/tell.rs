@@ -8,8 +8,9 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use crate::gateway::rate::{Limiter, Rate};
+use crate::net::xmpp::describe;
 use crate::xmpp::federation::{Association, Pair, Unreachable, Way};
-use crate::xmpp::stream::ServerStream;
+use crate::xmpp::stream::{Cause, ServerStream};
 
 /// Lines about streams: enough to see what is wrong.
 const LINES: Rate = Rate { per_second: 10, burst: 50 };
@@ -50,15 +51,23 @@ impl Teller {
     }
 
     /// A stream that was up is over.
-    pub(super) fn down(&self, domain: &str, addr: SocketAddr, pairs: usize, why: &str, now: Duration) {
+    pub(super) fn down(&self, domain: &str, addr: SocketAddr, pairs: usize, cause: &Cause, now: Duration) {
+        let why = describe(cause);
         say!(self, now, info, remote = domain, %addr, pairs, "XMPP stream has ended: {why}");
     }
 
-    /// A stream is over before it was any use. `domain`: as far as is known.
-    pub(super) fn vain(&self, domain: Option<&str>, addr: SocketAddr, why: &str, now: Duration) {
-        match domain {
-            Some(domain) => say!(self, now, info, remote = domain, %addr, "XMPP stream came to nothing: {why}"),
-            None => debug!(%addr, "somebody came and did not say who: {why}"),
+    /// A stream is over and has proven nothing. `domain`: as far as is known.
+    pub(super) fn vain(&self, domain: Option<&str>, addr: SocketAddr, cause: &Cause, now: Duration) {
+        let why = describe(cause);
+        match (domain, cause) {
+            // Such streams serve to verify keys (XEP-0220 section 2.1.2), and then end.
+            (Some(domain), Cause::Closed | Cause::PeerClosed) => {
+                debug!(remote = domain, %addr, "XMPP stream has ended")
+            }
+            (Some(domain), Cause::PeerError(_) | Cause::OurError(_) | Cause::Disconnected) => {
+                say!(self, now, info, remote = domain, %addr, "XMPP stream came to nothing: {why}")
+            }
+            (None, _) => debug!(%addr, "somebody came and did not say who: {why}"),
         }
     }
 

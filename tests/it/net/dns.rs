@@ -71,7 +71,7 @@ impl Rig {
 }
 
 /// A server that has the zone, over UDP and TCP; it ends with what is given back.
-async fn serve(zone: &str) -> (Server<Catalog>, SocketAddr) {
+pub(super) async fn serve(zone: &str) -> (Server<Catalog>, SocketAddr) {
     let origin = Name::from_ascii("pbx.test.").unwrap();
     let (_, records) = Parser::new(zone, None, Some(origin.clone())).parse().unwrap();
     let zone = InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny, None);

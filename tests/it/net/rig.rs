@@ -59,13 +59,8 @@ pub(crate) struct Setup<'t> {
 impl Stox {
     /// Starts one that knows the XMPP server at `server` and the phone at `phone`.
     pub(crate) fn start(server: SocketAddr, phone: SocketAddr, setup: &Setup<'_>) -> Self {
-        static COUNT: AtomicU8 = AtomicU8::new(1);
-        let [high, low] = u16::try_from(std::process::id() & 0xffff).unwrap().to_be_bytes();
-        let ip = Ipv4Addr::new(127, 1 + high % 250, low, COUNT.fetch_add(1, Ordering::Relaxed));
+        let ip = Self::own_address();
         let (sip, admin) = (SocketAddr::new(ip.into(), 5060), SocketAddr::new(ip.into(), 9480));
-        let folder = std::env::temp_dir().join(format!("stox-net-{ip}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("stox.toml");
         let Setup { component, listen, sip: more_sip, domain, more, next_hop } = setup;
         let next_hop = next_hop.map_or_else(|| format!("sip:{phone};transport=udp"), str::to_owned);
         // Most phones of these tests count what they get.
@@ -80,6 +75,22 @@ impl Stox {
              next_hop = \"{next_hop}\"\n{options}{domain}\n\
              [[domain]]\nhome = \"xmpp\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"\n{more}\n"
         );
+        Self::with_config(ip, &text)
+    }
+
+    /// A loopback address that no other gateway of these tests has.
+    pub(crate) fn own_address() -> Ipv4Addr {
+        static COUNT: AtomicU8 = AtomicU8::new(1);
+        let [high, low] = u16::try_from(std::process::id() & 0xffff).unwrap().to_be_bytes();
+        Ipv4Addr::new(127, 1 + high % 250, low, COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Starts one with this configuration, which has SIP at port 5060 of this address and the admin page at 9480.
+    pub(crate) fn with_config(ip: Ipv4Addr, text: &str) -> Self {
+        let (sip, admin) = (SocketAddr::new(ip.into(), 5060), SocketAddr::new(ip.into(), 9480));
+        let folder = std::env::temp_dir().join(format!("stox-net-{ip}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("stox.toml");
         std::fs::write(&file, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_stox"))
             .arg("--config")

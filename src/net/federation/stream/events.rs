@@ -8,7 +8,6 @@ use tracing::debug;
 use super::super::{dial, handshake};
 use super::Carried;
 use crate::net::carrier::Carrier;
-use crate::net::xmpp::describe;
 use crate::xmpp::federation::Report;
 use crate::xmpp::stream::ServerEvent;
 
@@ -65,13 +64,13 @@ impl Carried {
             }
             Report::Closed { cause, mut unsent, session, in_doubt } => {
                 unsent.extend(dial::unsent(&self.line));
-                let (why, (_, remote)) = (describe(&cause), self.stream.domains());
+                let remote = self.stream.domains().1;
                 if self.reports.iter().any(is_end) || self.over {
                     // That said why.
                 } else if self.up {
-                    self.shared.teller.down(remote.unwrap_or("unknown"), self.addr, self.stream.pairs(), &why, now);
+                    self.shared.teller.down(remote.unwrap_or("unknown"), self.addr, self.stream.pairs(), &cause, now);
                 } else {
-                    self.shared.teller.vain(remote, self.addr, &why, now);
+                    self.shared.teller.vain(remote, self.addr, &cause, now);
                 }
                 self.reports.push(Report::Closed { cause, unsent, session, in_doubt });
             }

@@ -47,6 +47,11 @@ impl Files {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 
+    /// Where such a file is.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
     /// `[sip.tls]` with these files and `more` of it.
     pub(crate) fn section(&self, more: &str) -> String {
         let folder = self.folder.display();
