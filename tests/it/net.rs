@@ -16,6 +16,7 @@ mod links;
 #[allow(dead_code, reason = "some peers are only needed by some tests")]
 mod rig;
 mod scanners;
+mod servers;
 mod sip_flood;
 mod sip_malformed;
 mod stop;

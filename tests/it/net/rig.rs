@@ -50,7 +50,7 @@ pub(crate) struct Setup<'t> {
     pub(crate) sip: &'t str,
     /// More of the domain whose users live in SIP.
     pub(crate) domain: &'t str,
-    /// More sections.
+    /// More sections; `{ip}` stands for its own address.
     pub(crate) more: &'t str,
     /// The next hop, if it is not the phone.
     pub(crate) next_hop: Option<&'t str>,
@@ -67,6 +67,7 @@ impl Stox {
         let options = if domain.contains("options_every") { "" } else { "options_every = \"off\"\n" };
         let own = format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]");
         let listen = listen.unwrap_or(&own).replace("{ip}", &ip.to_string());
+        let more = more.replace("{ip}", &ip.to_string());
         let text = format!(
             "[[xmpp.component]]\ndomain = \"sip.example\"\nserver = \"{server}\"\nsecret = \"{SECRET}\"\n{component}\n\
              [sip]\n{listen}\n{more_sip}\n\
