@@ -210,7 +210,7 @@ impl World {
                 let (id, h) = Manager::wanted(&element).expect("an id and a count");
                 match session {
                     Some(session) if session.id() == Some(id) => {
-                        let mut manager = Manager::with(CONFIG, session);
+                        let mut manager = Manager::with(CONFIG, *session);
                         manager.resume(h, now, &mut end.output).expect("neither end lies");
                         end.manager = Some(manager);
                     }

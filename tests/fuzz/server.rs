@@ -178,7 +178,7 @@ impl World {
                 }
                 panic!("it is due for ever");
             }
-            8 if measure % 4 == 0 => self.stream.disconnected(),
+            8 if measure.is_multiple_of(4) => self.stream.disconnected(),
             8 if measure % 4 == 1 => self.stream.close(None, now),
             8 if measure % 4 == 2 => self.stream.close(Some(StreamErrorKind::Conflict.into()), now),
             8 => {
@@ -248,7 +248,7 @@ impl World {
             Report::Continue(_, id) => {
                 assert!(!self.proven.is_empty() || id.is_none(), "nobody is proven");
                 // Half of the time the owner is late.
-                if self.heard % 2 == 0 {
+                if self.heard.is_multiple_of(2) {
                     self.order(Command::Continue(None));
                 }
             }

@@ -61,7 +61,7 @@ impl Climate {
             manage: (seed / 3 % 2 == 1).then(ManageConfig::default),
             bidi: seed / 6 % 2 == 1,
             cuts: 40 * (seed / 12 % 2) + 10,
-            silences: seed / 24 % 2 == 0,
+            silences: (seed / 24).is_multiple_of(2),
         }
     }
 }

@@ -114,8 +114,8 @@ impl Manager {
 
     /// The other end's, as `<resume/>` asks for, which has found its session: [`Self::resume`] comes next.
     #[must_use]
-    pub fn with(config: ManageConfig, session: Box<Session>) -> Self {
-        Self { config, state: State::Resuming, session: *session, unrequested: 0, first: Duration::ZERO, asked: None }
+    pub fn with(config: ManageConfig, session: Session) -> Self {
+        Self { config, state: State::Resuming, session, unrequested: 0, first: Duration::ZERO, asked: None }
     }
 
     /// Tells the peer, which has `h` of our stanzas, that its session goes on, and sends it the others.

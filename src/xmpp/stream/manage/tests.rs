@@ -291,7 +291,7 @@ fn both_ends_go_on_with_what_the_other_has_not() {
 
     let resume = element("<resume previd='id' h='1'/>");
     assert_eq!(Manager::wanted(&resume), Some(("id", 1)));
-    let mut accepting = Manager::with(CONFIG, session);
+    let mut accepting = Manager::with(CONFIG, *session);
     accepting.resume(1, at(1), &mut out).unwrap();
     assert_eq!(said(&mut out), ["<resumed previd='id' h='1'/>", "again"]);
     assert_eq!(accepting.id(), Some("id"));
@@ -303,7 +303,7 @@ fn a_resumption_that_claims_too_much_ends_the_stream_and_loses_nothing() {
     let mut accepting =
         Manager::enabled(CONFIG, pair(), &element("<enable resume='true'/>"), "id".to_owned(), &mut out);
     accepting.send(stanza("1"), at(0), &mut out);
-    let mut accepting = Manager::with(CONFIG, cut(accepting));
+    let mut accepting = Manager::with(CONFIG, *cut(accepting));
     assert_eq!(accepting.resume(2, at(1), &mut out).unwrap_err().kind, StreamErrorKind::UndefinedCondition);
     assert_eq!(cut(accepting).len(), 1);
 }

@@ -176,7 +176,7 @@ impl ServerStream {
         let (acks, resumed) = match (h, session) {
             (None, session) => (Acks::On(Box::new(Manager::opener(config, pair, session, now, out))), Ok(())),
             (Some(h), Some(session)) => {
-                let mut manager = Manager::with(config, session);
+                let mut manager = Manager::with(config, *session);
                 let resumed = manager.resume(h, now, out);
                 (Acks::On(Box::new(manager)), resumed)
             }

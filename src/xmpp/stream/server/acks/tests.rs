@@ -70,7 +70,9 @@ impl End {
                 }
                 ServerEvent::Report(report @ Report::Closed { .. }) => self.closed = Some(report),
                 ServerEvent::Report(_) => {}
-                other => panic!("{other:?}"),
+                other @ (ServerEvent::StartTls
+                | ServerEvent::Unusable { .. }
+                | ServerEvent::Stanza(Stanza::Presence(_) | Stanza::Iq(_))) => panic!("{other:?}"),
             }
         }
     }
