@@ -32,8 +32,9 @@ fn number(name: &str, else_this: usize) -> usize {
 fn world(files: &Files, streams: usize) -> World {
     files.write_own(&files.authority.sign(&["gw.example", "fed.example"]));
     let server = files.section("").replace("[sip.tls]", "[xmpp.server]");
-    // Also how often one source may come back: twice as often, and a quarter of that each second.
-    let most = (streams + 100).max(10_000);
+    // A quarter is kept for streams that stox opens. It is also how often one source may come back: twice as often, and a
+    // quarter of that each second.
+    let most = (streams + streams / 2 + 100).max(10_000);
     let more = format!(
         "{server}domains = [\"fed.example\"]\nlisten = [\"tcp:IP:5269\", \"tls:IP:5270\"]\nidle = \"24h\"\n\
          ping_every = \"24h\"\nconnections = {most}\nconnections_per_source = {most}\n\
