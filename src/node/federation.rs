@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, Node};
 use crate::config::{Server, Transport};
+use crate::gateway::surface;
 use crate::ids::Ids;
 use crate::net::federation::associate::Associations;
 use crate::net::federation::posh::Posh;
@@ -46,6 +47,7 @@ impl Node {
                 tls: tls.has_certificate(),
                 bidi: true,
                 manage: Some(ManageConfig::default()),
+                caps: Some(capabilities(server)),
                 idle_after: Some(server.idle),
             },
             federation: federation(server, partners),
@@ -100,6 +102,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// `<c/>` of our domains.
+fn capabilities(server: &Server) -> Arc<str> {
+    let mut out = Vec::new();
+    xml::writer::write(&surface::capabilities(&server.contacts), "", &mut out);
+    String::from_utf8_lossy(&out).into()
 }
 
 fn federation(server: &Server, partners: Arc<Partners>) -> Settings {

@@ -120,6 +120,7 @@ impl World {
             tls: bits & 0x80 == 0,
             bidi: bits & 0x40 == 0,
             manage: (bits & 0x20 == 0).then(|| ManageConfig { max_stanzas: 20, ..ManageConfig::default() }),
+            caps: None,
             idle_after: Some(Duration::from_secs(600)),
         });
         let (initiating, now) = (bits & 1 == 0, Now::at(Duration::ZERO));

@@ -68,6 +68,7 @@ fn config(stage: Stage) -> Arc<ServerConfig> {
         keys: Arc::new(Keys::new(b"ours")),
         tls: !matches!(stage, Stage::Plain),
         bidi: !matches!(stage, Stage::OneWay),
+        caps: None,
         idle_after: None,
         manage: None,
     })

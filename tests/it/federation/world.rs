@@ -402,6 +402,7 @@ impl Server {
             tls: plan.tls,
             bidi: plan.bidi,
             manage: plan.manage,
+            caps: None,
             idle_after: Some(plan.settings.idle),
         };
         let settings = Settings { partners: Arc::clone(&plan.partners), ..plan.settings.clone() };

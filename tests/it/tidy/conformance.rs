@@ -99,18 +99,36 @@ const STATUSES: &str = "3xx 300 301 302 305 380 4xx 400 401 402 403 404 405 406 
 const SUITES: &[&str] = &["RFC-4475", "RFC-5118"];
 
 /// Families of which every number needs a row.
-const WHOLE: &[&str] = &["STOX-CORE", "STOX-ADDR", "STOX-IM", "MSG", "SIP", "EVT"];
+const WHOLE: &[&str] = &[
+    "STOX-CORE",
+    "STOX-ADDR",
+    "STOX-IM",
+    "MSG",
+    "SIP",
+    "EVT",
+    "XC-STR",
+    "XC-SE",
+    "XC-TLS",
+    "XC-SASL",
+    "XC-BIND",
+    "XC-STZ",
+    "XC-XML",
+    "XC-S2S",
+    "XC-JID",
+    "XC-MSG",
+    "XC-SM",
+    "XC-DOS",
+    "XC-OPS",
+];
 
-/// Numbers that need a row: what breaks a component link.
+/// Numbers that need a row; the others are niceties.
 const PARTS: &[(&str, &[u32])] = &[
-    ("XC-STR", &[1, 2, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20]),
-    ("XC-SE", &[3, 6, 7, 9, 10, 12, 13, 14, 17, 18, 20, 22, 25]),
-    ("XC-XML", &[1, 2, 3, 4, 5, 6, 8, 9, 10]),
-    ("XC-STZ", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
-    ("XC-CMP", &[1, 2, 3, 4, 5, 12, 13]),
-    ("XC-JID", &[1, 2, 4, 6]),
-    ("XC-MSG", &[1, 2, 3, 4, 5, 7, 8]),
-    ("XC-DIS", &[1, 2, 3, 4]),
+    ("XC-CMP", &[1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]),
+    ("XC-SUB", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18]),
+    ("XC-PRS", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),
+    ("XC-DIS", &[1, 2, 3, 4, 5, 6, 7, 8]),
+    ("XC-GW", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11]),
+    ("XC-IM", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 21, 23]),
 ];
 
 /// Every id that a row may have.

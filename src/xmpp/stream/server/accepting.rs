@@ -59,7 +59,8 @@ impl ServerStream {
         let bidi = plain && self.config.bidi;
         let sm = plain && self.config.manage.is_some();
         let offer = Offer { starttls: self.config.tls, required, external: false, dialback: plain, bidi, sm };
-        offer.write(&mut self.core.output);
+        // Before TLS nobody is told more than what leads to it.
+        offer.write("", &mut self.core.output);
         self.step = if required { Step::TlsOffered } else { Step::Open };
     }
 
@@ -77,8 +78,12 @@ impl ServerStream {
         // A peer that is proven by dialback gets no features after that.
         let (bidi, sm) = (self.config.bidi, dialback && self.config.manage.is_some());
         let offer = Offer { starttls: false, required: false, external: proven, dialback, bidi, sm };
-        offer.write(&mut self.core.output);
+        self.write_offer(offer);
         self.step = Step::Open;
+    }
+
+    fn write_offer(&mut self, offer: Offer) {
+        offer.write(self.config.caps.as_deref().unwrap_or_default(), &mut self.core.output);
     }
 
     fn sasl_for(&mut self, proven: Option<&str>) {
@@ -93,7 +98,7 @@ impl ServerStream {
     /// The restart after SASL: what the certificate has proven counts from here on.
     fn open_authenticated(&mut self, now: Now) {
         let sm = self.config.manage.is_some();
-        Offer { dialback: true, sm, ..Offer::default() }.write(&mut self.core.output);
+        self.write_offer(Offer { dialback: true, sm, ..Offer::default() });
         self.step = Step::Open;
         if let (Some((_, by)), Some(local), Some(remote)) = (&self.authenticated, &self.local, &self.remote) {
             let (by, pair) = (*by, Pair { local: local.clone(), remote: remote.clone() });

@@ -26,6 +26,8 @@ pub struct ServerConfig {
     pub bidi: bool,
     /// Whether stanzas are acknowledged (XEP-0198), and how.
     pub manage: Option<ManageConfig>,
+    /// What our domains can do (`<c/>`, XEP-0115 section 6.3), as XML, for the features of streams that peers open.
+    pub caps: Option<Arc<str>>,
     /// How long a stream may be without stanzas before [`Report::Idle`](crate::xmpp::federation::Report::Idle) tells of it;
     /// `None`: for ever.
     pub idle_after: Option<Duration>,

@@ -57,8 +57,8 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// Appends `<stream:features/>`.
-    pub(super) fn write(self, out: &mut Vec<u8>) {
+    /// Appends `<stream:features/>`; `informs`: what only informs, as XML.
+    pub(super) fn write(self, informs: &str, out: &mut Vec<u8>) {
         let mut say = |text: &str| out.extend_from_slice(text.as_bytes());
         say("<stream:features>");
         let mut feature = |name: &str, ns: &str, inside: &str| {
@@ -87,6 +87,7 @@ impl Offer {
         if self.sm {
             feature("sm", ns::SM, "");
         }
+        say(informs);
         say("</stream:features>");
     }
 }

@@ -27,6 +27,7 @@ fn config(domain: &'static str, bidi: bool) -> Arc<ServerConfig> {
         tls: true,
         bidi,
         manage: Some(ManageConfig { request_every: 3, ..ManageConfig::default() }),
+        caps: None,
         idle_after: None,
     })
 }

@@ -42,6 +42,7 @@ pub(super) struct World {
     pub(super) keys: Keys,
     pub(super) tls: bool,
     pub(super) bidi: bool,
+    pub(super) caps: Option<&'static str>,
     /// Domains that the certificate of the *other* end proves.
     pub(super) certified: Vec<&'static str>,
     pub(super) named: HashMap<String, Partner>,
@@ -52,7 +53,7 @@ impl World {
         let keys = Keys::new(format!("secret of {hosts:?}").as_bytes());
         let demands = Authentication::DialbackTls;
         let (hosts, certified) = (hosts.to_vec(), certified.to_vec());
-        Self { hosts, demands, keys, tls: true, bidi: true, certified, named: HashMap::new() }
+        Self { hosts, demands, keys, tls: true, bidi: true, caps: None, certified, named: HashMap::new() }
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
@@ -65,6 +66,7 @@ impl World {
             keys: Arc::new(self.keys.clone()),
             tls: self.tls,
             bidi: self.bidi,
+            caps: self.caps.map(Arc::from),
             idle_after: Some(Duration::from_secs(600)),
             manage: None,
         })

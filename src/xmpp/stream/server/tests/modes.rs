@@ -26,6 +26,18 @@ fn external_over_starttls_proves_the_pair() {
 }
 
 #[test]
+fn what_our_domains_can_do_is_told_inside_tls_and_not_before() {
+    let (one, mut two) = certified();
+    two.caps = Some("<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='v'/>");
+    let mut ends = Ends::new(&one, &two, false);
+    ends.talk(usize::MAX, at(1));
+    let (before, inside) = ends.two.said.split_once("<proceed").unwrap();
+    assert!(!before.contains("<c "), "{before}");
+    assert_eq!(inside.matches("ver='v'/></stream:features>").count(), 2, "{inside}");
+    assert_eq!(ends.one.proven()[0], proven(OURS, THEIRS, Way::Out, Association::Pkix));
+}
+
+#[test]
 fn what_both_say_for_external_is_that_of_the_rfc() {
     let (one, two) = certified();
     let mut ends = Ends::new(&one, &two, false);
