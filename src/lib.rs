@@ -33,7 +33,7 @@
 //! 6. At the end of the step one ping (XEP-0199) follows to the server of each recipient. A stream is processed in
 //!    order, so its answer, result or error, says that the server has dealt with every stanza before it: 200. An error
 //!    stanza that comes earlier is the true outcome, by `stanza_error_to_failure` and `failure_to_status`. Nothing
-//!    within `message.confirm_within`: 202, and what comes later is counted. The link down or lost: 503 with
+//!    within `message.confirm_within` (on a link to other servers, and the time to connect): 202, and what comes later is counted. The link down or lost: 503 with
 //!    Retry-After at once; nothing is queued out of sight.
 //!
 //! # A stanza becomes a MESSAGE, and its answer comes back

@@ -148,9 +148,9 @@ struct LinkState {
 /// The deadlines of the interworking itself; the transactions have their own in the endpoint.
 #[derive(Debug)]
 enum Timer {
-    /// `message.confirm_within` has passed for a message to XMPP.
+    /// The patience of a message to XMPP is at its end.
     Confirm(RelayId),
-    /// `message.confirm_within` has passed for a ping.
+    /// The patience of a ping is at its end.
     Ping(String),
     /// A server that has not answered may be asked again.
     AskAgain(confirm::Server),

@@ -26,6 +26,9 @@ pub struct Settings {
     pub accounts: Option<ServerConfig>,
     /// How long the answer to a SIP MESSAGE waits for the XMPP server's confirmation before it is 202.
     pub confirm_within: Duration,
+    /// What is added to that for the domains that stox serves itself: so long may a stream to another server take to come
+    /// about, and until then nobody can know whether the message will arrive.
+    pub connect_within: Duration,
     /// Messages that may wait behind the one pending between two people.
     pub queue_per_pair: usize,
     /// Messages on their way to SIP or waiting for it, all pairs together.
@@ -85,6 +88,7 @@ impl Default for Settings {
             trust: Trust::new(Vec::new(), Stranger::Refuse),
             accounts: None,
             confirm_within: Duration::from_secs(1),
+            connect_within: Duration::from_secs(10),
             queue_per_pair: 256,
             messages_to_sip: 100_000,
             messages_to_xmpp: 100_000,
@@ -117,6 +121,11 @@ impl Route {
 impl Settings {
     pub(super) fn route_of(&self, xmpp_domain: &str) -> Option<super::errand::RouteId> {
         self.routes.iter().position(|(domain, _)| domain == xmpp_domain)
+    }
+
+    /// How long the sender of a message waits for its outcome, and a ping for its answer, on this link.
+    pub(super) fn patience(&self, link: super::Link) -> Duration {
+        if link < self.components { self.confirm_within } else { self.confirm_within + self.connect_within }
     }
 
     pub(super) fn link_of(&self, xmpp_domain: &str) -> Option<super::Link> {

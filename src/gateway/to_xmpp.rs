@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the recipient's server answered a ping sent behind it | 200 |
 //! | an error stanza, before that | its status (RFC 7247 section 7.1) |
-//! | nothing within `message.confirm_within` | 202; what comes later is counted |
+//! | nothing within `message.confirm_within`, and the time that a stream to another server may take | 202; what comes later is counted |
 //! | the link broke | 503 with Retry-After |
 
 use super::confirm::RelayId;
@@ -108,7 +108,7 @@ impl Gateway {
         self.relays.insert(relay, Relay { transaction, request: Some(request), bytes, id, to });
         self.open += 1;
         self.open_bytes += bytes;
-        self.timers.set(now, self.settings.confirm_within, Timer::Confirm(relay));
+        self.timers.set(now, self.settings.patience(link), Timer::Confirm(relay));
         self.outputs.push(Output::Stanza(link, Stanza::Message(stanza)));
     }
 
@@ -118,7 +118,7 @@ impl Gateway {
         for ping in self.confirmations.due(|| ids.stanza_id()) {
             let from = self.settings.links.get(ping.link).and_then(|domain| Jid::parse(domain).ok());
             let (Some(from), Ok(to)) = (from, Jid::parse(&ping.domain)) else { continue };
-            self.timers.set(now, self.settings.confirm_within, Timer::Ping(ping.id.clone()));
+            self.timers.set(now, self.settings.patience(ping.link), Timer::Ping(ping.id.clone()));
             self.outputs.push(Output::Stanza(ping.link, Stanza::Iq(Iq::ping(from, to, ping.id))));
         }
     }

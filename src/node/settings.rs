@@ -35,6 +35,7 @@ impl Node {
             trust,
             accounts: accounts(&self.config.sip),
             confirm_within: self.config.message.confirm_within,
+            connect_within: self.config.server.as_ref().map_or(Duration::ZERO, |server| server.connect_timeout),
             queue_per_pair: self.config.message.queue_per_pair,
             messages_to_sip: self.config.limits.messages_to_sip,
             messages_to_xmpp: self.config.limits.messages_to_xmpp,

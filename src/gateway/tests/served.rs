@@ -66,8 +66,21 @@ fn what_came_back_of_a_ping_confirms_nothing() {
     bench.ask("juliet@xmpp.example");
     told_in_vain(&mut bench);
     assert!(bench.statuses().is_empty());
-    bench.pass(SECOND);
-    assert_eq!(bench.statuses(), [202]);
+    bench.pass(11 * SECOND);
+    // RFC 4320 section 4.2: 100 tells in time that somebody is there.
+    assert_eq!(bench.statuses(), [100, 202]);
+}
+
+#[test]
+fn a_sender_waits_as_long_as_a_stream_may_take_to_come_about() {
+    let mut bench = served();
+    bench.ask("juliet@xmpp.example");
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.statuses(), [100]);
+    let Some(Stanza::Message(message)) = bench.told().pop() else { panic!("no message") };
+    let error = message.error_reply(StanzaError::new(Condition::RemoteServerTimeout)).unwrap();
+    bench.input(Input::Stanza(0, Stanza::Message(error)));
+    assert_eq!(bench.statuses(), [504]);
 }
 
 #[test]
