@@ -33,8 +33,8 @@
 //! 6. At the end of the step one ping (XEP-0199) follows to the server of each recipient. A stream is processed in
 //!    order, so its answer, result or error, says that the server has dealt with every stanza before it: 200. An error
 //!    stanza that comes earlier is the true outcome, by `stanza_error_to_failure` and `failure_to_status`. Nothing
-//!    within `message.confirm_within` (on a link to other servers, and the time to connect): 202, and what comes later is counted. The link down or lost: 503 with
-//!    Retry-After at once; nothing is queued out of sight.
+//!    within `message.confirm_within` (and, on a link to other servers, the time to connect): 202, and what comes later
+//!    is counted. The link down or lost: 503 with Retry-After at once; nothing is queued out of sight.
 //!
 //! # A stanza becomes a MESSAGE, and its answer comes back
 //! 1. [`xmpp::stream::Stream`] makes stanzas of the link's bytes, held to the link's domain: [`gateway::Input::Stanza`].
@@ -50,8 +50,25 @@
 //!    address: one error stanza with the sender's `id`, by `status_to_failure` and `failure_to_stanza_error`. It
 //!    is confirmed by ping like a message; until then, and while the link is down, it is kept, within a limit.
 //!
+//! # stox as a server of its own
+//! A domain in `[xmpp.server]` has a link of its own number, which is always up. Behind it are the streams between servers:
+//! 1. [`xmpp::federation::Federation`] has a route for each pair of domains, ours and theirs, and decides by which stream
+//!    stanzas of a pair go, what waits meanwhile and for how long, and whom to ask about a dialback key. It opens no socket:
+//!    it says `Open`, `Order`, `Bounce`. What cannot be delivered comes back as a stanza error of its addressee (RFC 6120
+//!    section 10.4), as from any server, so the gateway needs to know nothing of streams.
+//! 2. [`xmpp::stream::ServerStream`] is one stream, either end: TLS, SASL EXTERNAL, dialback, bidirectionality,
+//!    acknowledgements. A stanza counts only for a pair that this very stream has proven.
+//! 3. [`net::federation`] gives each stream a task. Stanzas that come go from there straight to the shard; what else
+//!    happens goes to the federation, behind one lock that nobody keeps while waiting.
+//! 4. Certificates are all taken in the TLS handshake and judged when the domain is known ([`tls`]), by whatever may prove
+//!    it: authorities (PKIX), the domain's own word over HTTPS (POSH) or in signed DNS (DANE). What is not proven so may be
+//!    proven by dialback, if the partner's entry allows that.
+//!
+//! [`xmpp::stream::client`] is the receiving end of streams of clients, on the same core, with password mechanisms in
+//! [`xmpp::sasl`]; nobody listens for them yet, for there are no accounts.
+//!
 //! # Words
-//! * **link**: one component stream to an XMPP server, by number. **flow**: the way on which a SIP message came.
+//! * **link**: one component stream to an XMPP server, or a domain that stox serves itself, by number. **flow**: the way on which a SIP message came.
 //! * **side**: XMPP or SIP. A `[[domain]]` says on which of them a domain is at **home** and what it is on the other.
 //! * **address, message, failure**: what both sides mean, in [`model`]; every translation passes through it.
 //!   Directions are spelled as the message travels: `xmpp_to_message`, `message_to_sip`, `status_to_failure`.
@@ -81,9 +98,11 @@
 //! | mapping | vectors of the RFCs by id; every row of every table; properties | `tests/it/{vectors,mappings}.rs` |
 //! | machines | virtual time, effects as values | beside the code |
 //! | one link | a server and a PBX around a gateway | `tests/it/component.rs` |
+//! | streams | every rule broken once, by table | `tests/it/broken_rules.rs` |
+//! | federation | servers over networks that fail, in virtual time | `tests/it/federation.rs` |
 //! | stories | scenario files, both ends ours, hours in milliseconds | `tests/scenarios` |
 //! | form | layers, impure words, sizes, promises | `tests/it/tidy.rs` |
-//! | the whole | Prosody, Kamailio, slixmpp, baresip, SIPp; load | `interop/` |
+//! | the whole | Prosody, ejabberd, Kamailio, slixmpp, baresip, SIPp; load | `interop/` |
 //!
 //! `mappings/conformance.toml` says of each requirement whether it holds and which test shows it.
 //!

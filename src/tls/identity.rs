@@ -1,5 +1,5 @@
 //! Which XMPP domains a certificate names (RFC 6120 section 13.7.1.2, RFC 6125, RFC 9525). Not as in SIP, whose rules
-//! ([`names`](super::names)) know no wildcards and do know common names.
+//! ([`super::names`]) know no wildcards and do know common names.
 
 use std::net::IpAddr;
 
