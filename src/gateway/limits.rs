@@ -78,3 +78,20 @@ pub(super) const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 
 /// SIP users of whom something was learned, at most: about 4 MiB. Beyond it the oldest are forgotten early.
 pub(super) const USERS_KNOWN: usize = 65_536;
+
+/// How long a ping of another server is held while messages before it have no outcome yet: as long as a gateway waits by
+/// default before it tells 202 (`message.confirm_within`), so a later answer helps nobody, and well below the patience of
+/// servers that only want to know whether we live.
+pub(super) const HOLD_PING: Duration = Duration::from_secs(1);
+
+/// Pings of one server that are held at once. A gateway has one out, and whoever asks whether we live does so every minute;
+/// a server that sends more shall not take the places of the others. Beyond it they are answered at once.
+pub(super) const HELD_PINGS_OF_ONE: usize = 8;
+
+/// Pings that are held at once, of all servers: one or two of each, when every domain of a large network writes in the same
+/// second. Beyond it they are answered at once.
+pub(super) const HELD_PINGS: usize = 1_024;
+
+/// The longest id of a ping that is held, bytes: ids are made of a few dozen, and this keeps all that are held within some
+/// megabytes. One with a longer id is answered at once.
+pub(super) const HELD_PING_ID: usize = 1_024;

@@ -26,6 +26,7 @@
 //! | `prove` | who has to prove an account, and who has |
 //! | `entrance` | who sent a request, and whether it is to be heard |
 //! | `confirm` | which stanzas a server has taken |
+//! | `held_pings` | the same question from another server, answered when it can be |
 //! | `lines` | who is pending, who waits |
 //! | `trust` | whose From counts, and how much of what is taken from whom |
 //! | `rate` | how much is let through |
@@ -40,6 +41,7 @@ mod entrance;
 mod errand;
 mod events;
 mod held;
+mod held_pings;
 mod input;
 mod limits;
 mod lines;
@@ -82,6 +84,7 @@ use capable::Capable;
 use confirm::{Confirmations, RelayId};
 use directions::Directions;
 use held::{Held, Outcome};
+use held_pings::HeldPings;
 use lines::{Lines, Most};
 use recent::Recent;
 use stats::Stats;
@@ -115,6 +118,7 @@ pub struct Gateway {
     /// Bytes of those.
     open_bytes: usize,
     confirmations: Confirmations,
+    held_pings: HeldPings,
     /// Errors that were put on their link and not confirmed yet: said again if the link breaks.
     outcomes: BTreeMap<RelayId, Outcome>,
 
@@ -154,6 +158,8 @@ enum Timer {
     Ping(String),
     /// A server that has not answered may be asked again.
     AskAgain(confirm::Server),
+    /// A ping of this server has been held for long enough.
+    HeldPing(confirm::Server),
     /// Nobody expects a late error for this message any more.
     Forget(RelayId),
     /// A link that was full may have room again.
@@ -207,6 +213,7 @@ impl Gateway {
             open: 0,
             open_bytes: 0,
             confirmations: Confirmations::default(),
+            held_pings: HeldPings::default(),
             outcomes: BTreeMap::new(),
             lines,
             errands: HashMap::new(),
@@ -283,6 +290,7 @@ impl Gateway {
                 Timer::Confirm(relay) => self.on_unconfirmed(relay, now),
                 Timer::Ping(id) => self.on_ping_unanswered(&id, now),
                 Timer::AskAgain(server) => self.confirmations.ask_again(&server),
+                Timer::HeldPing(server) => self.on_held_long_enough(&server, now),
                 Timer::Forget(relay) => self.forget(relay),
                 Timer::Offer(link) => self.offer_held(link),
                 Timer::Ask(route) => self.ask_health(route, now),

@@ -27,7 +27,9 @@ impl Gateway {
             IqKind::Get(_) | IqKind::Set(_) => {
                 self.stats.iqs += 1;
                 let answer = self.answer(&iq, now);
-                if let (Some(answer), true) = (answer, self.link_is_up(link)) {
+                if let (Some(answer), true) = (answer, self.link_is_up(link))
+                    && let Some(answer) = self.hold_ping(link, &iq, answer, now)
+                {
                     self.outputs.push(super::Output::Stanza(link, Stanza::Iq(answer)));
                 }
             }

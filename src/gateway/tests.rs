@@ -6,6 +6,7 @@ mod authorize;
 mod bench;
 mod directions;
 mod entrance;
+mod held_pings;
 mod prove;
 mod proxy;
 mod register;

@@ -114,6 +114,9 @@ impl Gateway {
     fn enter(&mut self, letter: Letter, now: Now) {
         let pair = Pair::new(letter.sender.from.bare(), &self.known_by(&letter.sender.to));
         let bytes = limits::MESSAGE_OVERHEAD + texts(&letter.message);
+        if !letter.sender.quiet {
+            self.outcome_is_open(letter.sender.link, &letter.sender.from, letter.sender.number);
+        }
         match self.lines.enter(&pair, letter, bytes) {
             Entered::Waits => {}
             Entered::Turn(letter) => {
@@ -270,6 +273,7 @@ impl Gateway {
             None => {
                 tracing::debug!(message = %sender, status = response.status.code(), "message taken by SIP");
                 self.stats.to_sip(ToSip::Delivered);
+                self.outcome_is_told(sender.link, &sender.from, sender.number);
             }
             Some(failure) => self.refuse(sender, &failure, ToSip::Refused),
         }
@@ -316,6 +320,7 @@ impl Gateway {
         if let Some(reply) = original.error_reply(error) {
             self.tell(sender.link, Stanza::Message(reply));
         }
+        self.outcome_is_told(sender.link, &sender.from, sender.number);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
 use crate::gateway::{Gateway, Input, LookupId, Output, Route, Settings};
 use crate::ids::Ids;
-use crate::mapping::{DomainMapping, Home, Mapping};
+use crate::mapping::{DomainMapping, Home, Mapping, Typing};
 use crate::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy, Transmit};
 use crate::sip::locate::{Destination, Query, Transport};
 use crate::sip::message::{self, Request, Status, wire};
@@ -29,8 +29,9 @@ impl Bench {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let phones = DomainMapping::new(Home::Sip, "sip.example", "sip.example", None);
         let domains = vec![
-            DomainMapping::new(Home::Sip, "sip.example", "sip.example", None),
+            DomainMapping { typing: Typing::Always, ..phones },
             DomainMapping::new(Home::Xmpp, "*", "gw.example", None),
             DomainMapping::new(Home::Xmpp, "xmpp.example", "xmpp.example", None),
         ];
