@@ -78,11 +78,7 @@ async def _(s):
             f"{quote(answer.text)} (laurence: {back.answer}); /metrics of the other: {metrics}")
 
 
-#: The other stox answers the question whether its server has the message before its phone has answered.
-EARLY = "a message counts as delivered once the other stox has it, and the answer of the phone behind it comes too late"
-
-
-@check("twins-refused", 30, stage=Twins, gap=EARLY)
+@check("twins-refused", 30, stage=Twins)
 async def _(s):
     """What the phone behind the other stox says reaches the one that asked."""
     s.laurence.phone.answers = lambda request: "404 No such friar"
