@@ -116,7 +116,7 @@
 //!   200 would mean "written into a socket", and a server that restarts would swallow messages that their senders
 //!   believe delivered. One ping stands for all stanzas before it, so under load its price goes to nothing.
 //!   The ping of another server is answered in the same sense, when the messages before it have had their outcome here or
-//!   after a second, so that between two gateways a 200 speaks of the phone and not of the gateway in front of it.
+//!   after a second, so that between two gateways a 200 speaks of the phone, if that answers within the second.
 //! * **A completed server transaction is rebuilt.** It has to be recognised for 32 s (Timer J), at full load in more
 //!   than a million copies. What is kept is a key and a status; the response is made again from the retransmission,
 //!   which carries all that it repeats, and the To tag follows from the key. Answers with headers of their own are kept,

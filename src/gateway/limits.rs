@@ -79,9 +79,9 @@ pub(super) const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 /// SIP users of whom something was learned, at most: about 4 MiB. Beyond it the oldest are forgotten early.
 pub(super) const USERS_KNOWN: usize = 65_536;
 
-/// How long a ping of another server is held while messages before it have no outcome yet: as long as a gateway waits by
-/// default before it tells 202 (`message.confirm_within`), so a later answer helps nobody, and well below the patience of
-/// servers that only want to know whether we live.
+/// How long a ping of another server is held while messages before it have no outcome yet: phones that are there answer
+/// within it, and it is well below the patience of servers that only want to know whether we live. It is the default of
+/// `message.confirm_within`, so a gateway that waits no longer has said 202 by then, which is true.
 pub(super) const HOLD_PING: Duration = Duration::from_secs(1);
 
 /// Pings of one server that are held at once. A gateway has one out, and whoever asks whether we live does so every minute;
