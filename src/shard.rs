@@ -74,6 +74,7 @@ impl Shard {
             if stopping.is_none() && *stop.borrow() {
                 stopping = Some(Instant::now() + DRAIN);
                 inputs.push(Input::Drain);
+                self.net.drain(&mut inputs);
             }
             if inputs.is_empty() {
                 self.wait(&mut inputs, stopping, publish, &mut stop).await;
@@ -94,19 +95,30 @@ impl Shard {
                 publish = Instant::now() + PUBLISH;
             }
             if let Some(until) = stopping {
-                if self.gateway.is_idle() {
+                if self.is_idle() {
                     info!("every message has had its outcome");
                     break;
                 }
                 if Instant::now() >= until {
                     warn!("messages that were still open are given up; their senders are told");
+                    while let Ok(batch) = self.inputs.try_recv() {
+                        inputs.extend(batch);
+                    }
                     inputs.push(Input::GiveUp);
                     self.step(&mut inputs);
                     break;
                 }
             }
         }
+        // At once, so that nothing comes between the last look and the end.
+        self.net.end_streams(&mut inputs);
+        self.step(&mut inputs);
         self.publish();
+    }
+
+    /// Whether every message has had its outcome, and none is on its way.
+    fn is_idle(&self) -> bool {
+        self.gateway.is_idle() && self.net.is_drained() && self.inputs.is_empty()
     }
 
     async fn wait(

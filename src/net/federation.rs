@@ -105,6 +105,8 @@ struct Shared {
     refused: AtomicU64,
     /// Stanzas that could not be used.
     unusable: AtomicU64,
+    /// Messages that came when nobody was there any more to take or refuse them.
+    late: AtomicU64,
 }
 
 impl Federated {
@@ -130,6 +132,7 @@ impl Federated {
             proofs: view::Proofs::default(),
             refused: AtomicU64::new(0),
             unusable: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         });
         tokio::spawn(Arc::clone(&shared).keep_time());
         let mut up: Batch = shared.links.values().map(|link| Input::LinkUp(*link)).collect();
@@ -158,15 +161,14 @@ impl Federated {
         Ok(local)
     }
 
-    /// Every stream is to end properly; what waits comes back as an error. [`is_over`](Self::is_over) says when.
-    pub fn stop(&self) {
-        let mut back = Batch::new();
-        self.shared.stop(&mut back);
-        // Whom it would be for may have ended already.
-        let _ = self.shared.shard.try_send(back);
+    /// Messages that came while the streams were being closed, too late for the shard, and of which their servers have not
+    /// been told that they were not taken.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.shared.late.load(Ordering::Relaxed)
     }
 
-    /// Whether no stream is left.
+    /// Whether no stream is left, once the shard has ended all of them.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.shared.hub().federation.is_over()
@@ -196,6 +198,21 @@ impl FederatedLink {
         if !self.waiting.is_empty() {
             self.shared.send(self.waiting.drain(..), back);
         }
+    }
+
+    /// Nothing new is taken, of any domain: [`Federation::drain`]. The shard is woken when [`Self::is_drained`].
+    pub(super) fn drain(&self, back: &mut Batch) {
+        self.shared.drain(back);
+    }
+
+    /// Whether everything has come that streams may bring which take nothing new, and is in the shard's queue.
+    pub(super) fn is_drained(&self) -> bool {
+        self.shared.hub().federation.is_drained()
+    }
+
+    /// Every stream of every domain ends; what waits comes back.
+    pub(super) fn stop(&self, back: &mut Batch) {
+        self.shared.stop(back);
     }
 }
 

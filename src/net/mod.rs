@@ -128,6 +128,33 @@ impl Net {
         }
     }
 
+    /// Nothing new is to come from other servers: streams between servers that only bring something are closed. What comes
+    /// back at once is added to `back`.
+    pub fn drain(&self, back: &mut Batch) {
+        self.federated().for_each(|link| link.drain(back));
+    }
+
+    /// Whether that is done: all that those streams brought is in the shard's queue, and nothing waits for a stream.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.federated().all(FederatedLink::is_drained)
+    }
+
+    /// Ends every stream between servers, behind what was sent on it; none is opened any more. What waits for one comes back
+    /// in `back`.
+    pub fn end_streams(&self, back: &mut Batch) {
+        self.federated().for_each(|link| link.stop(back));
+    }
+
+    /// Any of them stands for all: they share their streams.
+    fn federated(&self) -> impl Iterator<Item = &FederatedLink> {
+        let federated = self.links.iter().filter_map(|link| match link {
+            NetLink::Federated(link) => Some(link),
+            NetLink::Component(_) => None,
+        });
+        federated.take(1)
+    }
+
     fn stanza(&mut self, number: Link, stanza: Stanza, back: &mut Batch) {
         match self.links.get_mut(number) {
             Some(NetLink::Component(link)) => link.push(stanza),

@@ -3,6 +3,8 @@
 //! ```text
 //!  sockets -> shard (gateway) -> links        then: ready
 //!  stop: take nothing new, let what is open end, end the streams, end the process: within five seconds
+//!        streams of other servers that only bring something are closed first, and what they still bring is refused;
+//!        those by which answers go are closed last
 //! ```
 //!
 //! | file | what |
@@ -34,7 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, Probe, SHARD_QUEUE, XmppLink};
@@ -174,12 +176,13 @@ impl Node {
 /// Waits until the streams have ended, but no longer than [`CLOSE`].
 async fn close_links(boards: &[Arc<LinkBoard>], servers: Option<&Servers>) {
     let until = tokio::time::Instant::now() + CLOSE;
-    if let Some(servers) = servers {
-        servers.federated.stop();
-    }
     let open =
         || boards.iter().any(|board| board.view().ready) || servers.is_some_and(|servers| !servers.federated.is_over());
     while open() && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let late = servers.map_or(0, |servers| servers.federated.late());
+    if late > 0 {
+        warn!(messages = late, "came while the streams were being closed; their senders are not told");
     }
 }

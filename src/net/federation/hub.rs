@@ -50,6 +50,10 @@ impl Shared {
             hub.federation.report(stream, report, now);
         }
         self.apply(&mut hub, back);
+        if hub.federation.is_drained() {
+            // The shard waits for this. If its queue is full, it looks anyway.
+            let _ = self.shard.try_send(Batch::new());
+        }
     }
 
     /// A peer has connected; `None`: there are too many streams.
@@ -61,6 +65,13 @@ impl Shared {
         hub.lines.insert(stream, Arc::clone(&line));
         self.apply(&mut hub, back);
         Some((stream, line))
+    }
+
+    /// Nothing new is taken.
+    pub(super) fn drain(self: &Arc<Self>, back: &mut Batch) {
+        let mut hub = self.hub();
+        hub.federation.drain();
+        self.apply(&mut hub, back);
     }
 
     /// Everything ends.

@@ -9,6 +9,7 @@ use std::mem::{MaybeUninit, take};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,10 +21,12 @@ use super::Shared;
 use super::expiry::Expiry;
 use super::line::Line;
 use super::pace::Pace;
+use crate::gateway::Input;
 use crate::net::Batch;
 use crate::net::carrier::Carrier;
 use crate::tls::xmpp::Start;
 use crate::xmpp::federation::{Command, Judgement, Report, StreamId, Unreachable};
+use crate::xmpp::stanza::Stanza;
 use crate::xmpp::stream::{ServerStream, StreamError, StreamErrorKind};
 
 /// Bytes read at once. They are on the stack: a stream at rest has none.
@@ -77,6 +80,8 @@ pub(super) struct Carried {
     up: bool,
     /// Whether the federation has heard that the stream is over.
     over: bool,
+    /// Whether the peer knew, when we closed our side, what was taken of what it sends, and that nothing is after it.
+    acknowledged: bool,
 }
 
 /// How far it has come.
@@ -138,6 +143,7 @@ impl Carried {
             stage: Stage::Open,
             up: false,
             over: false,
+            acknowledged: false,
         }
     }
 
@@ -213,7 +219,7 @@ impl Carried {
                 permit = shard.reserve(), if waiting => match permit {
                     Ok(permit) => permit.send(take(&mut self.batch)),
                     // The shard has ended; what still comes is for nobody.
-                    Err(_) => self.batch.clear(),
+                    Err(_) => self.count_late(),
                 },
                 done = poll_fn(|cx| self.poll(carrier, cx)) => match done {
                     Ok(done) => if !self.did(done) { return Next::Over },
@@ -233,14 +239,23 @@ impl Carried {
     async fn end(&mut self) {
         self.stream.disconnected();
         self.take_events();
-        self.tell_federation();
-        let shared = Arc::clone(&self.shared);
-        shared.hand_over(&mut self.batch).await;
+        let shard = self.shared.shard.clone();
+        // Before the end is told comes what came before it, and then what follows from it.
+        for _ in 0..2 {
+            if !self.batch.is_empty() {
+                match shard.reserve().await {
+                    Ok(permit) => permit.send(take(&mut self.batch)),
+                    Err(_) => self.count_late(),
+                }
+            }
+            self.tell_federation();
+        }
     }
 
     /// Takes out of the stream what it has to say, until it has nothing more.
     fn settle(&mut self, carrier: &Carrier) {
         self.take_events_and_judge(carrier);
+        self.hand_over();
         self.tell_federation();
         // What the stream itself answers stays with it, and in its bounds, while nothing is read at the other end.
         if self.waiting() < self.shared.config.stream.max_queued && self.stream.poll_output(&mut self.output) {
@@ -253,10 +268,25 @@ impl Carried {
 
     /// Gives the shard what came if it has room.
     fn hand_over(&mut self) {
-        if !self.batch.is_empty()
-            && let Err(TrySendError::Full(batch)) = self.shared.shard.try_send(take(&mut self.batch))
-        {
-            self.batch = batch;
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.shared.shard.try_send(take(&mut self.batch)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(batch)) => self.batch = batch,
+            Err(TrySendError::Closed(batch)) => {
+                self.batch = batch;
+                self.count_late();
+            }
+        }
+    }
+
+    /// The shard has ended; what is still to be handed over is for nobody. With acknowledgements the peer knows that.
+    fn count_late(&mut self) {
+        let is_message = |input: &Input| matches!(input, Input::Stanza(_, Stanza::Message(m)) if m.error().is_none());
+        let messages = take(&mut self.batch).iter().filter(|input| is_message(input)).count();
+        if !self.acknowledged {
+            self.shared.late.fetch_add(messages as u64, Ordering::Relaxed);
         }
     }
 
@@ -332,6 +362,9 @@ impl Carried {
 
     fn order(&mut self, command: Command) {
         let now = self.shared.clock.now();
+        if matches!(command, Command::Close(_)) {
+            self.acknowledged = self.stream.is_acknowledged();
+        }
         if let Err(undone) = self.stream.order(command, now) {
             debug!(stream = self.id, why = %undone.why, "an order came too late, or was one too many");
             self.reports.push(Report::Undone(Box::new(undone.command)));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,11 +16,18 @@ use crate::xmpp::stream::{Cause, ServerStream};
 /// Lines about streams: enough to see what is wrong.
 const LINES: Rate = Rate { per_second: 10, burst: 50 };
 
+/// Lines about connections that came to nothing, which anybody can cause without end: enough to see that it happens, and
+/// never at the cost of the others.
+const VAIN: Rate = Rate { per_second: 1, burst: 20 };
+
 /// Domains whose last trouble is remembered.
 const TROUBLES: usize = 1_024;
 
 pub(super) struct Teller {
     lines: Limiter,
+    vain: Limiter,
+    /// Lines that `vain` kept back since the last one that it let through.
+    unsaid: AtomicU64,
     troubles: Mutex<HashMap<Box<str>, String>>,
 }
 
@@ -30,9 +38,30 @@ macro_rules! say {
     };
 }
 
+/// The same of what came to nothing; the next line that is said tells how many were not.
+macro_rules! say_vain {
+    ($teller:expr, $now:expr, $($said:tt)*) => {
+        match $teller.may_say_vain($now) {
+            Some(0) => info!($($said)*),
+            Some(unsaid) => info!(unsaid, $($said)*),
+            None => debug!($($said)*),
+        }
+    };
+}
+
 impl Teller {
     pub(super) fn new() -> Self {
-        Self { lines: Limiter::new(LINES), troubles: Mutex::default() }
+        let (lines, vain) = (Limiter::new(LINES), Limiter::new(VAIN));
+        Self { lines, vain, unsaid: AtomicU64::new(0), troubles: Mutex::default() }
+    }
+
+    /// Whether one more line about what came to nothing may be said, and how many were not before it.
+    fn may_say_vain(&self, now: Duration) -> Option<u64> {
+        if self.vain.take(now).is_ok() {
+            return Some(self.unsaid.swap(0, Ordering::Relaxed));
+        }
+        self.unsaid.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     /// The first pair of a stream is proven.
@@ -65,7 +94,7 @@ impl Teller {
                 debug!(remote = domain, %addr, "XMPP stream has ended")
             }
             (Some(domain), Cause::PeerError(_) | Cause::OurError(_) | Cause::Disconnected) => {
-                say!(self, now, info, remote = domain, %addr, "XMPP stream came to nothing: {why}")
+                say_vain!(self, now, remote = domain, %addr, "XMPP stream came to nothing: {why}")
             }
             (None, _) => debug!(%addr, "somebody came and did not say who: {why}"),
         }
@@ -91,7 +120,7 @@ impl Teller {
 
     /// A connection was not taken.
     pub(super) fn refused(&self, source: IpAddr, why: &str, now: Duration) {
-        say!(self, now, info, %source, "XMPP connection refused: {why}");
+        say_vain!(self, now, %source, "XMPP connection refused: {why}");
     }
 }
 
@@ -105,4 +134,19 @@ fn direction(way: Way) -> &'static str {
 /// For a log: one line, and no longer than a person reads.
 fn one_line(text: &str) -> String {
     text.chars().take(300).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_streams_that_come_to_nothing_are_a_few_lines_and_a_number() {
+        let teller = Teller::new();
+        let said = (0..10_000).filter(|turn| teller.may_say_vain(Duration::from_millis(*turn)).is_some());
+        assert!((29..=30).contains(&said.count()));
+        assert!(teller.lines.take(Duration::from_secs(10)).is_ok());
+        assert!(teller.may_say_vain(Duration::from_secs(60)).is_some_and(|unsaid| unsaid > 0));
+        assert_eq!(teller.may_say_vain(Duration::from_secs(60)), Some(0));
+    }
 }

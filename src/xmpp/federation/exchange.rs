@@ -62,6 +62,11 @@ pub enum Command {
     /// The answer to [`Report::Continue`]: the session, if it is kept. Without one a new session begins, or the peer is
     /// told that there is none.
     Continue(Option<Box<Session>>),
+    /// Take nothing new: our side is closed, and what the peer sends before it sees that is still read (RFC 6120 section
+    /// 4.4). For a stream that we send nothing on. It comes back in [`Report::Undone`] where the peer acknowledges what is
+    /// taken (XEP-0198): such a stream may stay open, for what it is not told of counts as not taken, and no acknowledgement
+    /// could follow the close.
+    Drain,
     /// End it: with an error at once, else when the peer has ended its side.
     Close(Option<crate::xmpp::stream::StreamError>),
 }
@@ -73,7 +78,12 @@ impl Command {
         match self {
             Self::Send(stanza) => vec![stanza],
             Self::Continue(Some(session)) => session.into_unacknowledged(),
-            Self::Continue(None) | Self::Prove(_) | Self::Verify(_) | Self::Answer(..) | Self::Close(_) => Vec::new(),
+            Self::Continue(None)
+            | Self::Prove(_)
+            | Self::Verify(_)
+            | Self::Answer(..)
+            | Self::Drain
+            | Self::Close(_) => Vec::new(),
         }
     }
 }

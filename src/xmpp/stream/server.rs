@@ -231,6 +231,11 @@ impl ServerStream {
                 self.close(error, now);
                 return Ok(());
             }
+            Command::Drain if self.acks.is_on() => NOT_READY,
+            Command::Drain => {
+                self.close(None, now);
+                return Ok(());
+            }
             // Nothing may follow our `</stream:stream>`.
             Command::Prove(_) | Command::Verify(_) | Command::Answer(..) if self.core.life != Life::Open => NOT_READY,
             Command::Prove(ref pair) => self.on_prove(pair, now),
@@ -315,6 +320,12 @@ impl ServerStream {
     #[must_use]
     pub fn is_bidi(&self) -> bool {
         self.bidi
+    }
+
+    /// Whether the peer acknowledges and is told what was taken of what it sends (XEP-0198).
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.acks.is_on()
     }
 
     /// How many pairs of domains it has proven.

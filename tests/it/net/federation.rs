@@ -4,3 +4,4 @@ mod hostile;
 mod locating;
 mod modes;
 mod rig;
+mod stopping;

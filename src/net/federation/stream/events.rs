@@ -93,9 +93,11 @@ impl Carried {
         }
     }
 
-    /// Nothing is told after the report that ends the stream.
+    /// Nothing is told after the report that ends the stream, and that not before the shard has what came before it: when
+    /// no stream is left, nothing is on its way.
     pub(super) fn tell_federation(&mut self) {
-        if self.reports.is_empty() {
+        let early = !self.batch.is_empty() && self.reports.iter().any(is_end);
+        if self.reports.is_empty() || early {
             return;
         }
         let mut reports = take(&mut self.reports);

@@ -20,6 +20,7 @@
 //! | `choose` | a stream for a pair |
 //! | `progress` | a stream gets on: open, proven, refused, idle |
 //! | `end` | a stream is over, or never was |
+//! | `drain` | the process ends, in two steps |
 //! | `verify` | keys that peers show |
 //! | `sessions` | what goes on where a stream broke |
 //! | `stream` | what is known of a stream and of a remote domain |
@@ -27,6 +28,7 @@
 //! | `ends` | finding a route without making a pair |
 
 mod choose;
+mod drain;
 mod end;
 mod ends;
 mod limits;
@@ -76,6 +78,8 @@ pub struct Federation {
     last_question: QuestionId,
     /// Of `streams`, those that peers opened.
     accepted: usize,
+    /// Nothing new is taken.
+    draining: bool,
     stopped: bool,
     timers: Timers<Timer>,
     outputs: Vec<Output>,
@@ -119,6 +123,7 @@ impl Federation {
             last_stream: 0,
             last_question: 0,
             accepted: 0,
+            draining: false,
             stopped: false,
             timers: Timers::new(),
             outputs: Vec::new(),
@@ -201,27 +206,6 @@ impl Federation {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
         self.timers.next().into_iter().chain(self.sessions.next_timeout()).min()
-    }
-
-    /// The process ends: everything that waits bounces, and so does what comes after; every stream is closed. The streams are
-    /// over when [`is_over`](Self::is_over) says so.
-    pub fn stop(&mut self) {
-        self.stopped = true;
-        self.give_up_all();
-        let mut pairs: Vec<Pair> = self.routes.keys().cloned().collect();
-        pairs.sort_unstable();
-        for pair in pairs {
-            self.empty(&pair, &Why::Stopped);
-        }
-        for id in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.close(id, None);
-        }
-    }
-
-    /// Whether no stream is left.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.streams.is_empty()
     }
 
     /// What is to be done, in order.

@@ -87,6 +87,9 @@ impl Federation {
         {
             failed.until = failed.until.min(now.mono);
         }
+        if self.draining {
+            self.drain_one(id);
+        }
     }
 
     /// Counts a stream among those of the domain that is proven on it. Too many of one partner: it ends.
@@ -181,6 +184,11 @@ impl Federation {
             Command::Continue(_) => {
                 for stanza in command.into_stanzas() {
                     self.on_unsent(id, &stanza);
+                }
+            }
+            Command::Drain => {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.draining = false;
                 }
             }
             // The stream is over, or about to be: that is told otherwise.

@@ -27,6 +27,8 @@ pub(super) struct Stream {
     pub(super) keys: Vec<QuestionId>,
     /// When the first pair was proven.
     pub(super) proven_at: Option<Duration>,
+    /// It takes nothing new, and what is on its way is awaited.
+    pub(super) draining: bool,
 }
 
 /// A pair that is to be proven on a stream.
@@ -72,6 +74,7 @@ impl Stream {
             questions: Vec::new(),
             keys: Vec::new(),
             proven_at: None,
+            draining: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Each rule once, by hand; what they give together is played in `tests/it/federation.rs`.
 #![allow(clippy::unwrap_used)]
 
+mod drain;
 mod failing;
 mod sessions;
 mod verifying;
@@ -118,6 +119,7 @@ fn short(output: &Output) -> String {
             }
             Command::Answer(pair, verdict) => format!("{stream} answer {} {}", pair.remote, said(verdict)),
             Command::Continue(session) => format!("{stream} continue {}", session.is_some()),
+            Command::Drain => format!("{stream} drain"),
             Command::Close(None) => format!("{stream} close"),
             Command::Close(Some(error)) => format!("{stream} close {}", error.kind.name()),
         },

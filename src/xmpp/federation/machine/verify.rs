@@ -70,7 +70,7 @@ impl Federation {
             || stream.keys.len() >= limits::KEYS_PER_STREAM
             || stream.keys.len() + stream.inward.len() >= self.settings.pairs_per_stream
             || !self.may_count(id, stream, &pair.remote)
-            || self.stopped;
+            || self.draining;
         is_full.then(|| StanzaError::new(Condition::ResourceConstraint))
     }
 

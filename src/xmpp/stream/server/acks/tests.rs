@@ -269,3 +269,18 @@ fn a_stolen_name_opens_nobody_elses_session() {
     assert!(String::from_utf8_lossy(&out).contains("<item-not-found "));
     assert_eq!(two.sessions.len(), 1);
 }
+
+#[test]
+fn a_stream_that_is_to_take_nothing_new_closes_unless_its_peer_hears_what_is_taken() {
+    let (_, mut two) = fresh(false);
+    let undone = two.stream.order(Command::Drain, at(1)).unwrap_err();
+    assert_eq!(undone.command, Command::Drain);
+    let said = &mut Vec::new();
+    assert!(two.stream.is_acknowledged() && !two.stream.poll_output(said));
+    two.stream.acks = Acks::Off;
+    two.stream.order(Command::Drain, at(1)).unwrap();
+    assert!(two.stream.poll_output(said) && said.as_slice() == b"</stream:stream>" && !two.stream.is_closed());
+    two.stream.receive(b"<message from='here.example' to='there.example'><body>late</body></message>", at(1));
+    two.handle_events(at(1));
+    assert_eq!(two.bodies, ["late"]);
+}
