@@ -2,7 +2,8 @@
 //!
 //! The bytes are a list of acts, each a number and its measure; when they run out, both give back what they still keep.
 //! What must hold:
-//! * each stanza arrives or is given back to who sent it, or both, whatever was lost;
+//! * each stanza arrives or is given back to who sent it, or is said to be in doubt, whatever was lost;
+//! * none arrives twice, and none that was never written is said to be in doubt;
 //! * as long as nobody forgets a session, each arrives once and in order;
 //! * what is kept stays within its limits, and no hostile count makes anything disappear.
 
@@ -14,7 +15,7 @@ use stox::xml::{Element, Limits, ns};
 use stox::xmpp::federation::Pair;
 use stox::xmpp::jid::Jid;
 use stox::xmpp::stanza::{Message, MessageKind, Stanza};
-use stox::xmpp::stream::manage::{ManageConfig, Manager, Session};
+use stox::xmpp::stream::manage::{ManageConfig, Manager, Rest, Session};
 
 const CONFIG: ManageConfig = ManageConfig {
     max_stanzas: 8,
@@ -153,11 +154,12 @@ impl World {
         self.connected = false;
         for end in &mut self.ends {
             if let Some(manager) = end.manager.take() {
-                let (session, unsent) = manager.finish(false);
-                assert!(session.is_none() || unsent.is_empty(), "there is one pair only");
+                let Rest { session, mut doubtful, mut unsent } = manager.finish(false);
+                doubtful.append(&mut unsent);
+                assert!(session.is_none() || doubtful.is_empty(), "there is one pair only");
                 self.forgotten |= session.is_none();
                 end.session = session.or(end.session.take());
-                end.take_back(unsent);
+                end.take_back(doubtful);
             }
         }
     }
@@ -194,6 +196,10 @@ impl World {
         }
         if let Some(manager) = &mut end.manager {
             manager.receive(&element, now, &mut end.output).expect("neither end lies");
+            if manager.is_over() {
+                self.forgotten = true;
+                self.cut();
+            }
             return;
         }
         match (element.name(), end.session.take()) {
@@ -229,6 +235,7 @@ impl World {
         for (index, end) in self.ends.iter().enumerate() {
             let other = &self.ends[1 - index];
             assert!(end.received.iter().all(|number| *number <= other.sent));
+            assert!(end.received.is_sorted_by(|one, two| one < two), "{:?}", end.received);
             assert!(end.manager.as_ref().is_none_or(|manager| manager.unacknowledged() <= CONFIG.max_stanzas));
             if !self.forgotten {
                 assert!(end.received.iter().copied().eq(1..=end.received.len() as u32), "{:?}", end.received);
@@ -259,7 +266,9 @@ impl End {
     /// Its session, if it has one, has expired.
     fn forget(&mut self) {
         if let Some(session) = self.session.take() {
-            self.take_back(session.into_unacknowledged());
+            let Rest { mut doubtful, mut unsent, .. } = session.into_rest();
+            doubtful.append(&mut unsent);
+            self.take_back(doubtful);
         }
     }
 

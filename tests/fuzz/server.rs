@@ -254,10 +254,13 @@ impl World {
                 }
             }
             Report::Unsent(stanza) => self.take_back(&[stanza]),
-            Report::Closed { unsent, session, .. } => {
+            Report::Closed { unsent, doubtful, session, .. } => {
                 self.over = true;
                 self.take_back(&unsent);
-                self.take_back(&session.map_or_else(Vec::new, |session| session.into_unacknowledged()));
+                self.take_back(&doubtful);
+                let rest = session.map(|session| session.into_rest()).unwrap_or_default();
+                self.take_back(&rest.doubtful);
+                self.take_back(&rest.unsent);
             }
             Report::Unreachable(_) => self.over = true,
             Report::Open { .. }

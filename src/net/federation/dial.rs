@@ -54,15 +54,21 @@ pub(super) async fn open(shared: Arc<Shared>, dial: Dial, line: Arc<Line>) {
             shared.teller.unreachable(&dial.pair.remote, &why, shared.clock.now().mono);
             Report::Unreachable(why)
         }
-        None => Report::Closed { cause: Cause::Closed, unsent: unsent(&line), session: None, in_doubt: false },
+        None => {
+            let (unsent, _) = left(&line);
+            Report::Closed { cause: Cause::Closed, unsent, doubtful: Vec::new(), session: None, in_doubt: false }
+        }
     };
     shared.report(dial.stream, std::iter::once(end), &mut back);
     shared.hand_over(&mut back).await;
 }
 
-/// The stanzas that wait.
-pub(super) fn unsent(line: &Line) -> Vec<crate::xmpp::stanza::Stanza> {
-    line.take().into_iter().flat_map(Command::into_stanzas).collect()
+/// The stanzas that wait for a stream that is over, and what is to be told of the session that it was to go on with.
+pub(super) fn left(line: &Line) -> (Vec<crate::xmpp::stanza::Stanza>, Option<Report>) {
+    let (sessions, others): (Vec<_>, Vec<_>) =
+        line.take().into_iter().partition(|command| matches!(command, Command::Continue(Some(_))));
+    let unsent = others.into_iter().flat_map(Command::into_stanzas).collect();
+    (unsent, sessions.into_iter().next().map(|command| Report::Undone(Box::new(command))))
 }
 
 async fn reach(shared: &Shared, dial: &Dial) -> Result<Reached, Unreachable> {

@@ -113,8 +113,23 @@ impl Shared {
                     Some(line) => line.push(command).err(),
                     None => Some(command),
                 };
-                for stanza in refused.map_or_else(Vec::new, Command::into_stanzas) {
-                    hub.federation.report(stream, Report::Unsent(stanza), self.clock.now());
+                match refused {
+                    Some(Command::Send(stanza)) => {
+                        hub.federation.report(stream, Report::Unsent(stanza), self.clock.now());
+                    }
+                    Some(undone @ Command::Continue(Some(_))) => {
+                        hub.federation.report(stream, Report::Undone(Box::new(undone)), self.clock.now());
+                    }
+                    // The stream is over, which is told otherwise.
+                    Some(
+                        Command::Continue(None)
+                        | Command::Prove(_)
+                        | Command::Verify(_)
+                        | Command::Answer(..)
+                        | Command::Drain
+                        | Command::Close(_),
+                    )
+                    | None => {}
                 }
             }
             Output::Bounce(stanza) => back.extend(self.input(stanza)),

@@ -72,18 +72,15 @@ pub enum Command {
 }
 
 impl Command {
-    /// The stanzas in it, for those who cannot carry it out.
+    /// The stanzas in it, for those who cannot carry it out. A session is another matter: it goes back, by
+    /// [`Report::Undone`].
     #[must_use]
     pub fn into_stanzas(self) -> Vec<Stanza> {
         match self {
             Self::Send(stanza) => vec![stanza],
-            Self::Continue(Some(session)) => session.into_unacknowledged(),
-            Self::Continue(None)
-            | Self::Prove(_)
-            | Self::Verify(_)
-            | Self::Answer(..)
-            | Self::Drain
-            | Self::Close(_) => Vec::new(),
+            Self::Continue(_) | Self::Prove(_) | Self::Verify(_) | Self::Answer(..) | Self::Drain | Self::Close(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -124,17 +121,20 @@ pub enum Report {
     Resumed,
     /// No stream came about: the cause. Nothing comes after it.
     Unreachable(Unreachable),
-    /// The stream is over, nothing comes after it, and these stanzas were not taken by it or, where the peer acknowledges
-    /// what it takes (XEP-0198), were not acknowledged.
+    /// The stream is over, and nothing comes after it.
     Closed {
         /// Why. A host in `see-other-host` is only named if it came under TLS: without, anybody on the way could have put
         /// it there.
         cause: Cause,
-        /// In the order in which they were given. Those that the session has are not among them.
+        /// Stanzas that it has not written, in the order in which they were given. Those that the session has are not among
+        /// them, nor among the next.
         unsent: Vec<Stanza>,
-        /// What the next stream may go on with, for [`Session::within`]; then what it has counts as unsent.
+        /// Stanzas that it has written to a peer that acknowledges what it takes (XEP-0198), and has not acknowledged them.
+        /// They may have arrived, so they are never sent again.
+        doubtful: Vec<Stanza>,
+        /// What the next stream may go on with, for [`Session::within`]; then what it has written is as doubtful.
         session: Option<Box<Session>>,
-        /// Stanzas that were written before, of which nobody knows whether they arrived.
+        /// Stanzas were written to a peer that does not acknowledge, and nobody knows whether they arrived.
         in_doubt: bool,
     },
 }

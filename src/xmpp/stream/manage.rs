@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  opener:   Asking --<enabled/>--> On                 Asking --<failed/>--> Off
-//!            Resuming --<resumed/>--> On               Resuming --<failed/>--> Asking, with what was kept
+//!            Resuming --<resumed/>--> On               Resuming --<failed/>--> Asking, or Over if any is in doubt
 //!  other:    Off --<enable/>--> On                     Off --<resume/>, and the session is there--> On
 //! ```
 //! A [`Manager`] belongs to a stream, which asks it before it sends (is there room?), gives it each stanza to write and to
 //! keep, tells it of each stanza that came, and hands it the elements of `urn:xmpp:sm:3`. What it keeps, and the counters,
-//! are a [`Session`], which outlives the stream: the next one goes on with it, or gives back what was not acknowledged.
+//! are a [`Session`], which outlives the stream: the next one goes on with it, or it is over. Then what was written and not
+//! acknowledged is in doubt for good, and never written again: a peer that acknowledges late, or has forgotten what it had,
+//! would take it twice. What was never written is given back.
 //!
 //! Acknowledgement is asked for after [`ManageConfig::request_every`] stanzas or, when fewer come, once the first of them
 //! has waited [`ManageConfig::request_after`], so that it costs nothing to speak of at any rate. Stanzas are moved in and
@@ -19,7 +21,7 @@ mod sessions;
 
 use std::time::Duration;
 
-pub use session::Session;
+pub use session::{Rest, Session};
 pub use sessions::{Closed, Found, Limits as SessionLimits, Sessions};
 
 use element::Said;
@@ -76,6 +78,9 @@ enum State {
     Resuming,
     On,
     Off,
+    /// The peer has forgotten the session and may have had what it did not acknowledge: the stream is to end, so that
+    /// nothing of the pair follows before its owner knows.
+    Over,
 }
 
 impl Manager {
@@ -168,7 +173,13 @@ impl Manager {
     /// Whether the peer acknowledges what it takes, as far as is known.
     #[must_use]
     pub fn acknowledges(&self) -> bool {
-        self.state != State::Off
+        !matches!(self.state, State::Off | State::Over)
+    }
+
+    /// Whether the stream is to end, because the peer does not know any more how much of the session it had.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
     }
 
     /// Writes a stanza, and keeps it until it is acknowledged. While it is not known whether a session goes on, it waits
@@ -179,12 +190,12 @@ impl Manager {
         let bytes = out.len() - start;
         match self.state {
             State::Off => {}
-            State::Resuming => {
+            State::Resuming | State::Over => {
                 out.truncate(start);
-                self.session.push(stanza, bytes, now.wall, false);
+                self.session.push(stanza, bytes, false);
             }
             State::Asking | State::On => {
-                self.session.push(stanza, bytes, now.wall, true);
+                self.session.push(stanza, bytes, true);
                 self.count(1, now, out);
             }
         }
@@ -227,13 +238,17 @@ impl Manager {
             (State::Resuming, Said::Resumed(id, h)) if self.session.id.as_deref() == Some(id) => {
                 self.go_on(h, now, out)?;
             }
-            (State::Resuming, Said::Failed(h)) => {
+            (State::Resuming, Said::Failed(h)) if self.session.is_forgotten(h) => {
+                self.state = State::Over;
+                self.asked = None;
+            }
+            (State::Resuming, Said::Failed(_)) => {
                 element::write_enable(self.config.resume_within, out);
                 self.state = State::Asking;
-                self.session.start_over(h, out);
+                self.session.start_over(out);
                 self.count(self.session.len(), now, out);
             }
-            (State::Asking | State::Resuming | State::On | State::Off, _) => {
+            (State::Asking | State::Resuming | State::On | State::Off | State::Over, _) => {
                 return Err(StreamError::new(StreamErrorKind::PolicyViolation, "not now (XEP-0198)"));
             }
         }
@@ -307,15 +322,15 @@ impl Manager {
     }
 
     /// The stream is over. If its end was not an orderly one (section 7) and the session may be resumed, the session goes on
-    /// with what it has; what is of other pairs, or else all that was not acknowledged, is given back in order.
+    /// with what it has of its own pair.
     #[must_use]
-    pub fn finish(self, orderly: bool) -> (Option<Box<Session>>, Vec<Stanza>) {
+    pub fn finish(self, orderly: bool) -> Rest {
         let mut session = self.session;
-        if orderly || session.id.is_none() || self.state == State::Off {
-            return (None, session.into_unacknowledged());
+        if orderly || session.id.is_none() || matches!(self.state, State::Off | State::Over) {
+            return session.into_rest();
         }
         let others = session.take_others();
-        (Some(Box::new(session)), others)
+        Rest { session: Some(Box::new(session)), ..others }
     }
 }
 

@@ -62,8 +62,10 @@ impl Carried {
                 }
                 self.reports.push(report);
             }
-            Report::Closed { cause, mut unsent, session, in_doubt } => {
-                unsent.extend(dial::unsent(&self.line));
+            Report::Closed { cause, mut unsent, doubtful, session, in_doubt } => {
+                let (waiting, undone) = dial::left(&self.line);
+                unsent.extend(waiting);
+                self.reports.extend(undone);
                 let remote = self.stream.domains().1;
                 if self.reports.iter().any(is_end) || self.over {
                     // That said why.
@@ -72,12 +74,12 @@ impl Carried {
                 } else {
                     self.shared.teller.vain(remote, self.addr, &cause, now);
                 }
-                self.reports.push(Report::Closed { cause, unsent, session, in_doubt });
+                self.reports.push(Report::Closed { cause, unsent, doubtful, session, in_doubt });
             }
             Report::Unreachable(why) => {
                 let remote = self.stream.domains().1;
                 self.shared.teller.unreachable(remote.unwrap_or("unknown"), &why, now);
-                self.reports.extend(dial::unsent(&self.line).into_iter().map(Report::Unsent));
+                self.reports.extend(dial::left(&self.line).0.into_iter().map(Report::Unsent));
                 self.reports.push(Report::Unreachable(why));
             }
             Report::Open { .. }

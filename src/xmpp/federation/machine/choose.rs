@@ -4,25 +4,27 @@ use std::time::Duration;
 
 use super::super::{Authentication, Command, Dial, Pair, StreamId};
 use super::queue::{On, Route};
+use super::sessions::Kept;
 use super::stream::{Asked, Dialed, Failed, Phase, Remote, Stream};
 use super::{Federation, Output, Timer, Why, limits};
 use crate::time::Now;
 
 impl Federation {
     /// Leads a route to a stream: at once, or when it is proven. With `anew`, what is there will not do unless the pair is
-    /// proven on it.
+    /// proven on it; nor where a session of ours waits, which goes on only on a stream of its own.
     pub(super) fn seek(&mut self, pair: &Pair, anew: bool, now: Now) -> Result<(), Why> {
         if !self.settings.partners.of(&pair.remote).allowed {
             return Err(Why::Blocked);
         }
-        if let Some(stream) = self.proven_on(pair) {
+        let goes_on = self.kept.get(pair) == Some(&Kept::Ours);
+        if let Some(stream) = self.proven_on(pair).filter(|_| !goes_on) {
             let route = self.route(pair);
             route.on = On::Proven(stream);
             route.given = 0;
             self.flush(pair, stream, now);
             return Ok(());
         }
-        let shared = if anew { None } else { self.shareable(pair).or_else(|| self.neighbour(pair)) };
+        let shared = if anew || goes_on { None } else { self.shareable(pair).or_else(|| self.neighbour(pair)) };
         if let Some(stream) = shared {
             self.ask(pair, stream, now);
             return Ok(());
@@ -138,13 +140,16 @@ impl Federation {
         }
     }
 
-    /// Nothing can be done for this pair now: what waits comes back, what a session holds first.
-    pub(super) fn fail(&mut self, pair: &Pair, why: &Why) {
-        for stanza in self.take_kept(pair) {
-            self.bounce(&stanza, why);
-        }
+    /// Nothing can be done for this pair now: what waits comes back. What a session of ours holds is not lost yet: it is
+    /// tried again as soon as its domain has rested, until its time is over.
+    pub(super) fn fail(&mut self, pair: &Pair, why: &Why, now: Now) {
         self.empty(pair, why);
         self.routes.remove(pair);
+        if self.kept.get(pair) == Some(&Kept::Ours) {
+            let resting = self.remotes.get(&pair.remote).and_then(|remote| remote.resting(now.mono));
+            let until = resting.map_or(now.mono + limits::FIRST_DELAY, |failed| failed.until);
+            self.timers.set_at(until, Timer::Again(pair.clone()));
+        }
     }
 
     /// The other server does not want this pair, and will not for a while.
@@ -154,7 +159,7 @@ impl Federation {
             self.routes.remove(pair);
             return;
         }
-        let until = now.mono + self.delay(0);
+        let until = now.mono + self.part_of(limits::REFUSED);
         self.route(pair).on = On::Refused(Failed { at: now.mono, until, why });
         self.timers.set_at(until, Timer::Pardon(pair.clone()));
     }
@@ -181,8 +186,13 @@ impl Federation {
 
     /// How long to wait after so many failures (RFC 6120 section 3.3): a random part of a time that doubles.
     fn delay(&mut self, failures: u32) -> Duration {
-        let most = limits::FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(limits::LONGEST_DELAY);
-        most.mul_f64(self.ids.chance()).max(limits::SHORTEST_DELAY)
+        self.part_of(limits::FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(limits::LONGEST_DELAY))
+    }
+
+    /// Between half of it and all of it: chance spreads what failed together, and cannot give zero, by which everybody who
+    /// writes to a dead server would cost a connection.
+    fn part_of(&mut self, most: Duration) -> Duration {
+        most.mul_f64(0.5 + self.ids.chance() / 2.0)
     }
 
     /// A domain has been reached: it rests no more.
@@ -210,7 +220,7 @@ impl Federation {
     }
 }
 
-/// A domain that did not fail again for as long as it had to rest starts anew.
+/// A domain that did not fail again for as long as it had to rest, and for some time, starts anew.
 fn forgotten_at(at: Duration, until: Duration) -> Duration {
-    until + (until - at)
+    until + (until - at).max(limits::REMEMBERED)
 }

@@ -7,7 +7,7 @@ use super::stream::{Phase, QuestionId, Stream};
 use super::{Federation, Output, Timer, Why, ends_of, limits};
 use crate::time::Now;
 use crate::xmpp::stanza::Stanza;
-use crate::xmpp::stream::manage::Session;
+use crate::xmpp::stream::manage::Rest;
 use crate::xmpp::stream::{Cause, StreamErrorKind};
 
 impl Federation {
@@ -15,7 +15,7 @@ impl Federation {
         let Some(mut stream) = self.remove(id) else { return };
         let (asked, questions) = stream.take_waiting();
         for pair in stream.out.clone() {
-            self.end_proven(&pair, &Ended { id, in_doubt: false, lost: None }, Vec::new(), now);
+            self.end_proven(&pair, &Ended { id, in_doubt: false, lost: None }, Rest::default(), now);
         }
         if stream.phase == Phase::Closing {
             self.wait_elsewhere(id, asked, questions, &Cause::Closed, now);
@@ -51,7 +51,7 @@ impl Federation {
         }
         for pair in asked {
             if self.ask_no_more(&pair, id) {
-                self.fail(&pair, why);
+                self.fail(&pair, why, now);
             }
         }
         for question in questions {
@@ -60,9 +60,10 @@ impl Federation {
     }
 
     pub(super) fn on_closed(&mut self, id: StreamId, cause: &Cause, left: Left, now: Now) {
-        let Left { unsent, session, in_doubt } = left;
+        let Left { rest, in_doubt } = left;
+        let Rest { session, doubtful, unsent } = rest;
         let Some(mut stream) = self.remove(id) else {
-            for stanza in unsent {
+            for stanza in doubtful.into_iter().chain(unsent) {
                 self.bounce(&stanza, &Why::of_end(cause));
             }
             return;
@@ -70,7 +71,7 @@ impl Federation {
         self.keep(id, session, now);
         let ended = Ended { id, in_doubt, lost: self.is_lost(&stream, cause, now) };
         let (asked, questions) = stream.take_waiting();
-        let (sorted, foreign) = by_pair(&stream, unsent);
+        let (sorted, foreign) = by_pair(&stream, doubtful, unsent);
         for stanza in foreign {
             self.bounce(&stanza, &why_broken());
         }
@@ -143,30 +144,45 @@ impl Federation {
         Some(why)
     }
 
-    /// A pair loses the stream on which it was proven. `back`: its stanzas that the stream did not take.
-    fn end_proven(&mut self, pair: &Pair, ended: &Ended, back: Vec<Stanza>, now: Now) {
+    /// A pair loses the stream on which it was proven. `rest`: what the stream leaves of it.
+    fn end_proven(&mut self, pair: &Pair, ended: &Ended, rest: Rest, now: Now) {
         let was_on = |on: &On| matches!(on, On::Proven(on) | On::Ending(on) if *on == ended.id);
         let Some(route) = self.routes.get_mut(pair).filter(|route| was_on(&route.on)) else {
-            for stanza in back {
-                self.bounce(&stanza, &why_broken());
-            }
-            return;
+            return self.bounce_rest(rest);
         };
-        let is_in_doubt = ended.in_doubt && route.given > back.len();
-        let again = match is_in_doubt {
-            true => {
-                let newer = std::mem::take(&mut route.queue);
-                newer.iter().for_each(|waiting| self.room.free(waiting.bytes));
-                self.bounce_doubtful(back.into_iter().chain(newer.into_iter().map(|waiting| waiting.stanza)))
-            }
-            false => back,
-        };
-        self.wait_again(pair, again, now);
-        if is_in_doubt {
-            let Pair { local, remote } = pair.clone();
-            self.outputs.push(Output::DomainDown { local, remote });
+        if !rest.doubtful.is_empty() || ended.in_doubt && route.given > rest.unsent.len() {
+            self.doubt(pair, rest.unsent, now);
+        } else {
+            self.wait_again(pair, rest.unsent, now);
         }
         self.after_end(pair, ended, now);
+    }
+
+    /// The pair goes on elsewhere, where others of it are on their way: what an end leaves of it comes back one by one.
+    pub(super) fn bounce_rest(&mut self, rest: Rest) {
+        for stanza in rest.doubtful.into_iter().chain(rest.unsent) {
+            self.bounce(&stanza, &why_broken());
+        }
+    }
+
+    /// Some of the pair are in doubt for good, and none is on its way: the owner is told, after what comes back. `unsent`
+    /// are older than what waits. A session of the pair is over too, since nothing of it may arrive after all.
+    pub(super) fn doubt(&mut self, pair: &Pair, unsent: Vec<Stanza>, now: Now) {
+        let held = self.take_kept(pair).unsent;
+        let queue = self.routes.get_mut(pair).map(|route| std::mem::take(&mut route.queue)).unwrap_or_default();
+        queue.iter().for_each(|waiting| self.room.free(waiting.bytes));
+        let newer = queue.into_iter().map(|waiting| waiting.stanza);
+        let again = self.bounce_doubtful(held.into_iter().chain(unsent).chain(newer));
+        if !again.is_empty() {
+            self.route(pair);
+        }
+        self.wait_again(pair, again, now);
+        self.tell_down(pair);
+    }
+
+    pub(super) fn tell_down(&mut self, pair: &Pair) {
+        let Pair { local, remote } = pair.clone();
+        self.outputs.push(Output::DomainDown { local, remote });
     }
 
     /// Where what waits for this pair goes now.
@@ -174,9 +190,16 @@ impl Federation {
         let has_waiting = self.routes.get(pair).is_some_and(|route| !route.queue.is_empty());
         let kept = self.kept.get(pair);
         if self.stopped {
-            self.fail(pair, &Why::Stopped);
+            self.fail(pair, &Why::Stopped, now);
         } else if let Some(why) = &ended.lost {
-            self.fail(pair, why);
+            let Rest { doubtful, unsent, .. } = self.take_kept(pair);
+            for stanza in unsent {
+                self.bounce(&stanza, why);
+            }
+            self.fail(pair, why, now);
+            if !doubtful.is_empty() {
+                self.tell_down(pair);
+            }
         } else if matches!(kept, Some(Kept::Theirs(_))) {
             // The peer comes back and takes up its session; nothing overtakes what that holds.
             self.route(pair).on = On::Ending(ended.id);
@@ -185,7 +208,7 @@ impl Federation {
         } else {
             self.route(pair).on = On::Nowhere;
             if let Err(why) = self.seek(pair, false, now) {
-                self.fail(pair, &why);
+                self.fail(pair, &why, now);
             }
         }
     }
@@ -265,8 +288,7 @@ impl Federation {
 
 /// What a stream leaves behind.
 pub(super) struct Left {
-    pub(super) unsent: Vec<Stanza>,
-    pub(super) session: Option<Box<Session>>,
+    pub(super) rest: Rest,
     pub(super) in_doubt: bool,
 }
 
@@ -293,15 +315,17 @@ fn domains(stream: &Stream) -> impl Iterator<Item = &std::sync::Arc<str>> {
     dialed.chain(&stream.out).chain(&stream.inward).map(|pair| &pair.remote)
 }
 
-/// What a stream did not take, by the position of its pair; and what it should never have had.
-fn by_pair(stream: &Stream, unsent: Vec<Stanza>) -> (Vec<Vec<Stanza>>, Vec<Stanza>) {
-    let mut sorted: Vec<Vec<Stanza>> = stream.out.iter().map(|_| Vec::new()).collect();
+/// What a stream leaves, by the position of its pair; and what it should never have had.
+fn by_pair(stream: &Stream, doubtful: Vec<Stanza>, unsent: Vec<Stanza>) -> (Vec<Rest>, Vec<Stanza>) {
+    let mut sorted: Vec<Rest> = stream.out.iter().map(|_| Rest::default()).collect();
     let mut foreign = Vec::new();
-    for stanza in unsent {
+    let doubtful = doubtful.into_iter().map(|stanza| (stanza, true));
+    for (stanza, is_doubtful) in doubtful.chain(unsent.into_iter().map(|stanza| (stanza, false))) {
         let ends = ends_of(&stanza);
         let is_its = |pair: &Pair| ends == Some((&*pair.local, &*pair.remote));
         match stream.out.iter().position(is_its).and_then(|index| sorted.get_mut(index)) {
-            Some(list) => list.push(stanza),
+            Some(rest) if is_doubtful => rest.doubtful.push(stanza),
+            Some(rest) => rest.unsent.push(stanza),
             None => foreign.push(stanza),
         }
     }

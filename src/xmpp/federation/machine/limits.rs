@@ -12,14 +12,21 @@ pub(super) const RESENDS: u8 = 3;
 /// A stream that has proven a pair for so long was no failure.
 pub(super) const STABLE: Duration = Duration::from_secs(10);
 
-/// The first delay before a domain is tried again is between nothing and this (RFC 6120 section 3.3); it doubles.
-pub(super) const FIRST_DELAY: Duration = Duration::from_secs(60);
+/// The first delay before a domain is tried again is between half of this and all of it; it doubles. RFC 6120 section 3.3
+/// has up to 60 seconds, for clients that come back by themselves. A stream here is opened because somebody's message waits,
+/// and until it may be tried again every message is refused: a server that restarts within a second costs no more than that,
+/// and a dead one is asked ten times in its first quarter of an hour, then less and less.
+pub(super) const FIRST_DELAY: Duration = Duration::from_secs(1);
 
 /// It doubles up to here: who comes back waits no longer than people wait before they ask.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
-/// Chance may give zero, but then everybody who writes to a dead server costs a connection.
-pub(super) const SHORTEST_DELAY: Duration = Duration::from_secs(1);
+/// A failure is remembered at least for so long after its rest, so that rests also double where messages are rare.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// A pair that the other server refused is asked for again after at least half of this. It is not doubled, since a question
+/// on a stream that is there costs little; a server that has just started may be wrong at first.
+pub(super) const REFUSED: Duration = Duration::from_secs(10);
 
 /// Domains and pairs whose failure is remembered, each about 300 bytes. Past it nothing is: then each stanza to a dead
 /// domain costs a lookup, as it does for those who have never heard of back-off.

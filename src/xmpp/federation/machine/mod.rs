@@ -10,8 +10,8 @@
 //!    must show a certificate gets a stream of its own, on which it does;
 //! 4. a new one.
 //!
-//! A stanza is only given to one stream. When that ends, what it did not take goes on the next, unless others of the pair
-//! are in doubt: then the owner is told that the domain is down, and whatever it fails on that must not arrive after all, so
+//! A stanza is only written to one stream, unless that goes on over another connection (XEP-0198). When a stream ends, what
+//! it did not write goes on the next, unless others of the pair are in doubt: then the owner is told that the domain is down, and whatever it fails on that must not arrive after all, so
 //! what can bounce bounces.
 //!
 //! | file | what |
@@ -53,7 +53,7 @@ use super::{Command, Pair, Report, StreamId, Way};
 use crate::ids::Ids;
 use crate::time::{Now, Timers};
 use crate::xmpp::stanza::Stanza;
-use crate::xmpp::stream::manage::Sessions;
+use crate::xmpp::stream::manage::{Rest, Sessions};
 use ends::{Ends, ends_of};
 use queue::{On, Room, Route, Waiting};
 use sessions::Kept;
@@ -104,6 +104,8 @@ enum Timer {
     Resume(Pair),
     /// A pair that was refused may be tried again.
     Pardon(Pair),
+    /// A session of this pair may go on, now that its domain has rested.
+    Again(Pair),
 }
 
 impl Federation {
@@ -179,8 +181,9 @@ impl Federation {
             Report::Continue(pair, name) => self.on_continue(stream, &pair, name.as_deref(), now),
             Report::Resumable(pair, name) => self.on_resumable(stream, pair, name, now),
             Report::Undone(command) => self.on_undone(stream, *command, now),
-            Report::Closed { cause, unsent, session, in_doubt } => {
-                self.on_closed(stream, &cause, end::Left { unsent, session, in_doubt }, now);
+            Report::Closed { cause, unsent, doubtful, session, in_doubt } => {
+                let rest = Rest { session, doubtful, unsent };
+                self.on_closed(stream, &cause, end::Left { rest, in_doubt }, now);
             }
         }
     }
@@ -198,6 +201,7 @@ impl Federation {
                 Timer::Forget(remote) => self.forget(&remote, now),
                 Timer::Resume(pair) => self.on_not_resumed(&pair, now),
                 Timer::Pardon(pair) => self.pardon(&pair, now),
+                Timer::Again(pair) => self.on_again(&pair, now),
             }
         }
     }

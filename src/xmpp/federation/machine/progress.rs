@@ -168,7 +168,7 @@ impl Federation {
         if !is_wanted {
             self.routes.remove(pair);
         } else if let Err(why) = self.seek(pair, true, now) {
-            self.fail(pair, &why);
+            self.fail(pair, &why, now);
         }
     }
 
@@ -181,11 +181,8 @@ impl Federation {
                 self.on_refused(id, &pair, &full, now);
             }
             Command::Verify(about) => self.on_unverified(id, &about),
-            Command::Continue(_) => {
-                for stanza in command.into_stanzas() {
-                    self.on_unsent(id, &stanza);
-                }
-            }
+            // It waits for another stream. Nobody has this number.
+            Command::Continue(session) => self.keep(0, session, now),
             Command::Drain => {
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.draining = false;

@@ -1,16 +1,16 @@
 //! Sessions that outlive their streams (XEP-0198 section 5).
 //!
 //! What a session of ours holds is worth a new stream at once, on which it goes on. What one of a peer's holds waits until
-//! the peer is back, and so does all of that pair that comes after. When its time is over, it counts as unsent.
+//! the peer is back, and so does all of that pair that comes after. When a session is given up, because its time is over or
+//! the peer has forgotten it, what was written of it is in doubt, as on a stream without acknowledgements: it is not sent
+//! again, since the peer may have it.
 
 use super::super::{Command, Pair, StreamId};
-use super::end::why_broken;
 use super::queue::On;
-use super::{Federation, Output, Timer, limits};
+use super::{Federation, Output, Timer, Why, limits};
 use crate::time::Now;
-use crate::xmpp::stanza::Stanza;
 use crate::xmpp::stream::StreamErrorKind;
-use crate::xmpp::stream::manage::{Found, Session};
+use crate::xmpp::stream::manage::{Found, Rest, Session};
 
 /// A session that holds stanzas and waits to go on: who opens its next stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,11 @@ impl Federation {
             Some(Kept::Ours) if !is_dialed => true,
             // The peer does not acknowledge any more.
             Some(Kept::Ours) => {
-                let stanzas = self.take_kept(pair);
-                self.wait_again(pair, stanzas, now);
+                let rest = self.take_kept(pair);
+                match rest.doubtful.is_empty() {
+                    true => self.wait_again(pair, rest.unsent, now),
+                    false => self.doubt(pair, rest.unsent, now),
+                }
                 false
             }
             Some(Kept::Theirs(_)) => {
@@ -61,21 +64,21 @@ impl Federation {
     /// The peer is back and has not named its session, or has begun another.
     pub(super) fn on_not_resumed(&mut self, pair: &Pair, now: Now) {
         if matches!(self.kept.get(pair), Some(Kept::Theirs(_))) {
-            let stanzas = self.take_kept(pair);
-            self.send_again(pair, stanzas, now);
+            let rest = self.take_kept(pair);
+            self.on_given_up(pair, rest, now);
         }
     }
 
     /// What the session of this pair holds; the session is over.
-    pub(super) fn take_kept(&mut self, pair: &Pair) -> Vec<Stanza> {
+    pub(super) fn take_kept(&mut self, pair: &Pair) -> Rest {
         let name = match self.kept.remove(pair) {
             Some(Kept::Theirs(name)) => Some(name),
             Some(Kept::Ours) => None,
-            None => return Vec::new(),
+            None => return Rest::default(),
         };
         match self.sessions.find(0, pair, name.as_deref()) {
-            Found::Session(session) => session.into_unacknowledged(),
-            Found::Nothing | Found::Held(_) => Vec::new(),
+            Found::Session(session) => session.into_rest(),
+            Found::Nothing | Found::Held(_) => Rest::default(),
         }
     }
 
@@ -118,42 +121,70 @@ impl Federation {
         }
     }
 
-    /// What a session holds is sent again, if nothing of its pair has gone another way since; else it comes back.
+    /// A session is over, and no other stream may go on with it.
     fn give_up(&mut self, session: Session, now: Now) {
         let pair = session.pair().clone();
         if !session.is_empty() {
             self.kept.remove(&pair);
         }
-        self.send_again(&pair, session.into_unacknowledged(), now);
+        self.on_given_up(&pair, session.into_rest(), now);
     }
 
-    fn send_again(&mut self, pair: &Pair, stanzas: Vec<Stanza>, now: Now) {
-        if stanzas.is_empty() && !self.routes.contains_key(pair) {
+    /// What was written is in doubt; the rest goes again. If others of the pair have gone another way since, all comes back.
+    fn on_given_up(&mut self, pair: &Pair, rest: Rest, now: Now) {
+        if rest == Rest::default() && !self.routes.contains_key(pair) {
             return;
         }
         let on = self.routes.get(pair).map(|route| &route.on);
         let is_settled = match on {
             Some(On::Ending(id)) => self.streams.contains_key(id),
-            Some(On::Proven(_) | On::Asking(_) | On::Refused(_)) => true,
-            Some(On::Nowhere) | None => false,
+            Some(On::Proven(_)) => true,
+            Some(On::Asking(_) | On::Refused(_) | On::Nowhere) | None => false,
         };
         if is_settled {
-            for stanza in stanzas {
-                self.bounce(&stanza, &why_broken());
-            }
-            return;
+            return self.bounce_rest(rest);
         }
-        self.route(pair).on = On::Nowhere;
-        self.wait_again(pair, stanzas, now);
-        self.lead_anew(pair, now);
+        self.route(pair);
+        match rest.doubtful.is_empty() {
+            true => self.wait_again(pair, rest.unsent, now),
+            false => self.doubt(pair, rest.unsent, now),
+        }
+        match self.routes.get(pair).map(|route| &route.on) {
+            Some(On::Asking(_)) => {}
+            Some(On::Refused(failed)) => {
+                let why = failed.why.clone();
+                self.empty(pair, &why);
+            }
+            Some(On::Ending(_) | On::Proven(_) | On::Nowhere) | None => {
+                self.route(pair).on = On::Nowhere;
+                self.lead_anew(pair, now);
+            }
+        }
     }
 
-    /// At the stop: what sessions hold comes back.
+    /// The domain has rested, and a session of ours may still go on.
+    pub(super) fn on_again(&mut self, pair: &Pair, now: Now) {
+        let is_led = self.routes.get(pair).is_some_and(|route| !matches!(route.on, On::Nowhere));
+        if self.stopped || is_led || self.kept.get(pair) != Some(&Kept::Ours) {
+            return;
+        }
+        if let Err(why) = self.seek(pair, false, now) {
+            self.fail(pair, &why, now);
+        }
+    }
+
+    /// At the stop: what sessions hold comes back, or is in doubt.
     pub(super) fn give_up_all(&mut self) {
         self.kept.clear();
         for session in self.sessions.take_all() {
-            for stanza in session.into_unacknowledged() {
-                self.bounce(&stanza, &super::Why::Stopped);
+            let pair = session.pair().clone();
+            let rest = session.into_rest();
+            for stanza in rest.unsent {
+                self.bounce(&stanza, &Why::Stopped);
+            }
+            self.empty(&pair, &Why::Stopped);
+            if !rest.doubtful.is_empty() {
+                self.tell_down(&pair);
             }
         }
     }

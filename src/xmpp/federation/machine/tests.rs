@@ -100,7 +100,10 @@ impl World {
 
     fn close(&mut self, stream: StreamId, unsent: &[&str], in_doubt: bool) {
         let unsent = unsent.iter().map(|id| message(&ab(), id)).collect();
-        self.report(stream, Report::Closed { cause: Cause::Disconnected, unsent, session: None, in_doubt });
+        self.report(
+            stream,
+            Report::Closed { cause: Cause::Disconnected, unsent, doubtful: Vec::new(), session: None, in_doubt },
+        );
     }
 }
 

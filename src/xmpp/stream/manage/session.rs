@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::{StreamError, StreamErrorKind};
-use crate::time::Timestamp;
 use crate::xml::{Element, ns};
 use crate::xmpp::federation::Pair;
 use crate::xmpp::stanza::Stanza;
-use crate::xmpp::xep::delay;
 
 /// A session of acknowledged stanzas (XEP-0198), of one stream after another.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +37,6 @@ struct Held {
     number: u32,
     /// Its text's length.
     bytes: usize,
-    /// When it came to us.
-    since: Timestamp,
     stanza: Stanza,
 }
 
@@ -93,21 +89,24 @@ impl Session {
         self.queue.is_empty()
     }
 
-    /// What was not acknowledged, in the order in which it was given: the session is over.
+    /// What was not acknowledged: the session is over.
     #[must_use]
-    pub fn into_unacknowledged(self) -> Vec<Stanza> {
-        self.queue.into_iter().map(|held| held.stanza).collect()
+    pub fn into_rest(self) -> Rest {
+        let written = self.queue.len() - self.unsent;
+        let mut stanzas = self.queue.into_iter().map(|held| held.stanza);
+        let doubtful = stanzas.by_ref().take(written).collect();
+        Rest { session: None, doubtful, unsent: stanzas.collect() }
     }
 
     /// Keeps a stanza that `write` has just written, or, if it may not be written yet, `bytes` says how long it will be.
-    pub(super) fn push(&mut self, stanza: Stanza, bytes: usize, since: Timestamp, written: bool) {
+    pub(super) fn push(&mut self, stanza: Stanza, bytes: usize, written: bool) {
         if written {
             self.sent = self.sent.wrapping_add(1);
         } else {
             self.unsent += 1;
         }
         self.bytes += bytes;
-        self.queue.push_back(Held { number: self.sent, bytes, since, stanza });
+        self.queue.push_back(Held { number: self.sent, bytes, stanza });
     }
 
     /// The peer has `h` of our stanzas (section 4). A count that it had passed before says nothing new.
@@ -138,15 +137,16 @@ impl Session {
         Ok(())
     }
 
-    /// The peer, which had `h` of our stanzas if it says so, does not know the session any more: what it did not
-    /// acknowledge is written to a new one, and says since when it was waiting (section 4, XEP-0203).
-    pub(super) fn start_over(&mut self, h: Option<u32>, out: &mut Vec<u8>) {
+    /// The peer, which had `h` of our stanzas if it says so (section 5), does not know the session any more: whether any
+    /// stanza is in doubt for good by that.
+    pub(super) fn is_forgotten(&mut self, h: Option<u32>) -> bool {
         // A count that cannot be is as good as none.
         let _ = h.is_some_and(|h| self.acknowledge(h).is_ok());
-        let again = self.queue.len() - self.unsent;
-        for held in self.queue.iter_mut().take(again) {
-            held.was_delayed(&self.pair.local);
-        }
+        self.queue.len() > self.unsent
+    }
+
+    /// A new session begins with what came since the old one broke.
+    pub(super) fn start_over(&mut self, out: &mut Vec<u8>) {
         self.id = None;
         self.handled = 0;
         self.restart_at(0, out);
@@ -166,17 +166,21 @@ impl Session {
 
     /// Takes out what is of other pairs: a stream that goes on with the session speaks for its own pair alone, and theirs
     /// need not wait for it.
-    pub(super) fn take_others(&mut self) -> Vec<Stanza> {
+    pub(super) fn take_others(&mut self) -> Rest {
         let (pair, first_unsent) = (&self.pair, self.queue.len() - self.unsent);
-        let (mut own, mut others) = (VecDeque::new(), Vec::new());
+        let (mut own, mut others) = (VecDeque::new(), Rest::default());
         for (index, held) in std::mem::take(&mut self.queue).into_iter().enumerate() {
             if is_of(pair, &held.stanza) {
                 own.push_back(held);
                 continue;
             }
             self.bytes -= held.bytes;
-            self.unsent -= usize::from(index >= first_unsent);
-            others.push(held.stanza);
+            if index < first_unsent {
+                others.doubtful.push(held.stanza);
+            } else {
+                self.unsent -= 1;
+                others.unsent.push(held.stanza);
+            }
         }
         self.queue = own;
         others
@@ -189,6 +193,17 @@ impl Session {
     }
 }
 
+/// What is left at the end of a stream or session, each in the order in which it was given.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rest {
+    /// What the next stream may go on with.
+    pub session: Option<Box<Session>>,
+    /// Written and never acknowledged: nobody knows whether the peer has them.
+    pub doubtful: Vec<Stanza>,
+    /// Never written.
+    pub unsent: Vec<Stanza>,
+}
+
 #[cfg(test)]
 impl Session {
     pub(super) fn count_from(&mut self, number: u32) {
@@ -197,20 +212,6 @@ impl Session {
 
     pub(super) fn capacity(&self) -> usize {
         self.queue.capacity()
-    }
-}
-
-impl Held {
-    fn was_delayed(&mut self, by: &str) {
-        let payload = match &mut self.stanza {
-            Stanza::Message(message) => &mut message.payload,
-            Stanza::Presence(presence) => &mut presence.payload,
-            // XEP-0203 knows no other.
-            Stanza::Iq(_) => return,
-        };
-        if delay::find(payload).is_none() {
-            payload.push(delay::element(by, self.since));
-        }
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Sessions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Sessions. When all streams break at once, because our own network does, those of the busiest thousands are kept;
-    /// the others begin anew, which costs them nothing but what they had not acknowledged.
+    /// the others begin anew, and what they had not acknowledged is in doubt.
     pub sessions: usize,
     /// Bytes of stanzas in all of them.
     pub bytes: usize,
@@ -66,7 +66,7 @@ pub enum Found {
 pub struct Closed {
     /// The stream that has waited for the session, and the session.
     pub waiting: Option<(StreamId, Option<Box<Session>>)>,
-    /// Sessions that had to give way: what they have is unsent.
+    /// Sessions that had to give way: what they have written is in doubt.
     pub given_up: Vec<Session>,
 }
 
@@ -146,7 +146,7 @@ impl Sessions {
         given_up
     }
 
-    /// A session whose time is over: what it has is unsent.
+    /// A session whose time is over: what it has written is in doubt.
     pub fn take_expired(&mut self, now: Now) -> Option<Session> {
         let ((until, _), key) = self.order.first_key_value()?;
         if *until > now.mono {
@@ -216,7 +216,7 @@ mod tests {
         session.id = Some(id.to_owned());
         session.within = Duration::from_secs(60);
         let (from, to) = (Jid::parse("here.example").unwrap(), Jid::parse(remote).unwrap());
-        session.push(Stanza::Message(Message::new(from, to, MessageKind::Chat)), bytes, at(0).wall, true);
+        session.push(Stanza::Message(Message::new(from, to, MessageKind::Chat)), bytes, true);
         Box::new(session)
     }
 
@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_resumed_in_time_is_unsent() {
+    fn what_is_not_resumed_in_time_is_in_doubt() {
         let mut sessions = Sessions::default();
         sessions.closed(1, Some(session("a.example", false, "1", 10)), at(0));
         sessions.closed(2, Some(session("b.example", false, "2", 10)), at(10));
         assert_eq!((sessions.next_timeout(), sessions.take_expired(at(59))), (Some(at(60).mono), None));
         let expired = sessions.take_expired(at(60)).unwrap();
         assert_eq!(expired.id(), Some("1"));
-        assert_eq!(expired.into_unacknowledged().len(), 1);
+        assert_eq!(expired.into_rest().doubtful.len(), 1);
         assert_eq!(ids(&sessions.take_all()), ["2"]);
         assert_eq!((sessions.take_expired(at(99)), sessions.bytes), (None, 0));
     }

@@ -86,8 +86,8 @@ fn error_of(manager: &mut Manager, text: &str) -> StreamError {
 
 /// What the end of its connection leaves.
 fn cut(manager: Manager) -> Box<Session> {
-    let (session, unsent) = manager.finish(false);
-    assert_eq!(unsent, []);
+    let Rest { session, doubtful, unsent } = manager.finish(false);
+    assert_eq!((doubtful, unsent), (vec![], vec![]));
     session.unwrap()
 }
 
@@ -121,7 +121,7 @@ fn the_other_end_answers_as_it_was_asked() {
 }
 
 #[test]
-fn a_session_that_nobody_may_resume_leaves_what_was_not_acknowledged() {
+fn a_session_that_nobody_may_resume_leaves_what_was_not_acknowledged_in_doubt() {
     for enabled in ["<enabled/>", "<enabled id='x'/>", "<enabled resume='true'/>", "<enabled id='' resume='true'/>"] {
         let mut out = Vec::new();
         let mut manager = Manager::opener(CONFIG, pair(), None, at(0), &mut out);
@@ -130,17 +130,18 @@ fn a_session_that_nobody_may_resume_leaves_what_was_not_acknowledged() {
             manager.send(stanza(body), at(0), &mut out);
         }
         hear(&mut manager, "<a h='1'/>", &mut out);
-        let (session, unsent) = manager.finish(false);
-        assert_eq!((session, bodies(&unsent)), (None, vec!["2".to_owned(), "3".to_owned()]), "{enabled}");
+        let Rest { session, doubtful, unsent } = manager.finish(false);
+        assert_eq!(unsent, []);
+        assert_eq!((session, bodies(&doubtful)), (None, vec!["2".to_owned(), "3".to_owned()]), "{enabled}");
     }
 }
 
 #[test]
-fn an_orderly_end_leaves_no_session_but_gives_back_what_was_not_acknowledged() {
+fn an_orderly_end_leaves_no_session_and_in_doubt_what_was_not_acknowledged() {
     let (mut manager, mut out) = running(3);
     hear(&mut manager, "<a h='2'/>", &mut out);
-    let (session, unsent) = manager.finish(true);
-    assert_eq!((session, bodies(&unsent)), (None, vec!["3".to_owned()]));
+    let Rest { session, doubtful, .. } = manager.finish(true);
+    assert_eq!((session, bodies(&doubtful)), (None, vec!["3".to_owned()]));
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn a_refusal_leaves_a_stream_without_acknowledgements() {
     (2..20).for_each(|number| manager.send(stanza(&number.to_string()), at(0), &mut out));
     assert_eq!(said(&mut out).len(), 18);
     assert_eq!((manager.next_timeout(), manager.has_room()), (None, true));
-    assert_eq!(manager.finish(false), (None, vec![]));
+    assert_eq!(manager.finish(false), Rest::default());
 }
 
 #[test]
@@ -213,7 +214,7 @@ fn more_acknowledged_than_sent_ends_the_stream_with_the_condition_of_the_xep() {
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/>"), "{text}");
     // Nothing was believed.
-    assert_eq!(manager.finish(false).0.unwrap().len(), 8);
+    assert_eq!(manager.finish(false).session.unwrap().len(), 8);
 }
 
 #[test]
@@ -309,32 +310,39 @@ fn a_resumption_that_claims_too_much_ends_the_stream_and_loses_nothing() {
 }
 
 #[test]
-fn a_session_that_the_peer_has_forgotten_begins_anew_and_its_stanzas_say_that_they_are_late() {
+fn a_session_that_the_peer_has_forgotten_is_over_and_nothing_more_is_written() {
     let (manager, mut out) = running(3);
     let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     manager.send(stanza("new"), at(9), &mut out);
     out.clear();
     let failed = "<failed><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>";
     assert_eq!(manager.receive(&element(failed), at(9), &mut out), Ok(()));
-    assert_eq!(said(&mut out), ["<enable resume='true' max='60'/>", "1 late", "2 late", "3 late", "new"]);
-    hear(&mut manager, "<enabled/>", &mut out);
-    assert_eq!(said(&mut out), ["<r/>"]);
-    hear(&mut manager, "<a h='3'/>", &mut out);
-    assert_eq!(bodies(&manager.finish(false).1), ["new"]);
+    assert_eq!(said(&mut out), [""; 0]);
+    assert!(manager.is_over() && !manager.acknowledges() && manager.asked().is_none());
+    let Rest { session, doubtful, unsent } = manager.finish(false);
+    assert_eq!((session, bodies(&doubtful).join(" "), bodies(&unsent).join(" ")), (None, "1 2 3".into(), "new".into()));
 }
 
 #[test]
 fn what_a_forgotten_session_had_taken_is_not_sent_again() {
     let (manager, mut out) = running(3);
     let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
+    manager.send(stanza("new"), at(9), &mut out);
+    hear(&mut manager, "<failed h='3'/>", &mut out);
+    assert_eq!(said(&mut out), ["<resume previd='x' h='0'/>", "<enable resume='true' max='60'/>", "new"]);
+    hear(&mut manager, "<enabled/>", &mut out);
+    hear(&mut manager, "<a h='1'/>", &mut out);
+    assert!(manager.session.is_empty());
+    let (manager, mut out) = running(3);
+    let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     hear(&mut manager, "<failed h='2'/>", &mut out);
-    assert_eq!(said(&mut out), ["<resume previd='x' h='0'/>", "<enable resume='true' max='60'/>", "3 late"]);
+    assert_eq!(bodies(&manager.finish(false).doubtful), ["3"]);
     // A count that cannot be helps nobody.
     let (manager, mut out) = running(1);
     let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
     out.clear();
     hear(&mut manager, "<failed h='9'/>", &mut out);
-    assert_eq!(said(&mut out), ["<enable resume='true' max='60'/>", "1 late"]);
+    assert_eq!((manager.is_over(), manager.unacknowledged()), (true, 1));
 }
 
 #[test]
@@ -356,8 +364,8 @@ fn stanzas_of_other_pairs_do_not_wait_for_the_session_and_its_counts_still_hold(
     let (mut manager, mut out) = running(1);
     manager.send(of("other.example", "2"), at(0), &mut out);
     manager.send(stanza("3"), at(0), &mut out);
-    let (session, unsent) = manager.finish(false);
-    assert_eq!(bodies(&unsent), ["2"]);
+    let Rest { session, doubtful, unsent } = manager.finish(false);
+    assert_eq!((bodies(&doubtful), unsent), (vec!["2".to_owned()], vec![]));
     let mut manager = Manager::opener(CONFIG, pair(), session, at(0), &mut out);
     out.clear();
     hear(&mut manager, "<resumed previd='x' h='2'/>", &mut out);
@@ -392,8 +400,10 @@ fn an_iq_is_sent_again_as_it_was() {
     let ping = Iq::ping(Jid::parse("here.example").unwrap(), Jid::parse("there.example").unwrap(), "1");
     manager.send(Stanza::Iq(ping.clone()), at(0), &mut out);
     let mut manager = Manager::opener(CONFIG, pair(), Some(cut(manager)), at(0), &mut out);
-    hear(&mut manager, "<failed/>", &mut out);
-    assert_eq!(manager.finish(true).1, [Stanza::Iq(ping)]);
+    out.clear();
+    hear(&mut manager, "<resumed previd='x' h='0'/>", &mut out);
+    assert!(std::str::from_utf8(&out).unwrap().contains("<ping "));
+    assert_eq!(manager.finish(true).doubtful, [Stanza::Iq(ping)]);
 }
 
 #[test]
@@ -403,7 +413,7 @@ fn before_an_orderly_end_both_learn_what_arrived() {
     manager.close(at(1), &mut out);
     assert_eq!(said(&mut out), ["<a h='1'/>", "<r/>"]);
     hear(&mut manager, "<a h='1'/>", &mut out);
-    assert_eq!(manager.finish(true), (None, vec![]));
+    assert_eq!(manager.finish(true), Rest::default());
 }
 
 #[test]

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::{Role, ServerStream};
 use crate::time::Now;
 use crate::xml::{Element, ns};
-use crate::xmpp::federation::{Pair, Report, Way};
+use crate::xmpp::federation::{Command, Pair, Report, Way};
 use crate::xmpp::stanza::Stanza;
 use crate::xmpp::stream::core::{Core, Life};
-use crate::xmpp::stream::manage::{Manager, Session};
+use crate::xmpp::stream::manage::{Manager, Rest, Session};
 use crate::xmpp::stream::{Cause, StreamError, StreamErrorKind};
 
 /// How far acknowledgements are agreed upon.
@@ -117,11 +117,11 @@ impl Acks {
         }
     }
 
-    /// The stream is over: the session that the next stream may go on with, and what is unsent.
-    pub(super) fn finish(&mut self, cause: &Cause) -> (Option<Box<Session>>, Vec<Stanza>) {
+    /// The stream is over: the session that the next stream may go on with, what is in doubt, and what is unsent.
+    pub(super) fn finish(&mut self, cause: &Cause) -> Rest {
         match std::mem::take(self) {
-            Self::Off | Self::Offered => (None, Vec::new()),
-            Self::Asked(asked) => (None, asked.held),
+            Self::Off | Self::Offered => Rest::default(),
+            Self::Asked(asked) => Rest { unsent: asked.held, ..Rest::default() },
             Self::On(manager) => manager.finish(is_orderly(cause)),
         }
     }
@@ -163,13 +163,13 @@ impl ServerStream {
     /// The federation's answer.
     pub(super) fn on_continue(&mut self, session: Option<Box<Session>>, now: Now) {
         let (Some(config), Life::Open) = (self.config.manage, self.core.life) else {
-            return self.give_back_all(session);
+            return self.give_back_session(session);
         };
         let Asked { pair, h, held } = match std::mem::take(&mut self.acks) {
             Acks::Asked(asked) => *asked,
             other @ (Acks::Off | Acks::Offered | Acks::On(_)) => {
                 self.acks = other;
-                return self.give_back_all(session);
+                return self.give_back_session(session);
             }
         };
         let out = &mut self.core.output;
@@ -195,9 +195,9 @@ impl ServerStream {
         }
     }
 
-    fn give_back_all(&mut self, session: Option<Box<Session>>) {
-        for stanza in session.map_or_else(Vec::new, |session| session.into_unacknowledged()) {
-            self.give_back(stanza);
+    fn give_back_session(&mut self, session: Option<Box<Session>>) {
+        if session.is_some() {
+            self.report(Report::Undone(Box::new(Command::Continue(session))));
         }
     }
 
@@ -216,10 +216,23 @@ impl ServerStream {
         match &mut self.acks {
             // Our side is closed: only what tells how much arrived still counts.
             Acks::On(_) if closing && element.name() != "a" => {}
-            Acks::On(manager) => match manager.receive(element, now, &mut self.core.output) {
-                Ok(()) => {}
-                Err(error) => self.fail(error),
-            },
+            Acks::On(manager) => {
+                let before = (manager.unacknowledged(), manager.acknowledges());
+                let heard = manager.receive(element, now, &mut self.core.output);
+                let (after, is_over) = ((manager.unacknowledged(), manager.acknowledges()), manager.is_over());
+                if before.1 && !after.1 && !is_over {
+                    // It will not acknowledge what it was given meanwhile.
+                    self.in_doubt |= before.0 > 0;
+                } else if element.name() == "a" && after.0 < before.0 {
+                    // A stanza of this stream arrived, and so did those before, which are not counted.
+                    self.in_doubt = false;
+                }
+                match heard {
+                    Ok(()) if is_over => self.close(None, now),
+                    Ok(()) => {}
+                    Err(error) => self.fail(error),
+                }
+            }
             Acks::Off | Acks::Offered | Acks::Asked(_) if closing => {}
             Acks::Off if asks && self.config.manage.is_some() => self.on_request_for_acks(element),
             Acks::Off | Acks::Offered | Acks::Asked(_) => self.fail(StreamErrorKind::UnsupportedStanzaType.into()),

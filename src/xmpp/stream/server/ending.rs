@@ -4,6 +4,7 @@ use super::{ServerStream, Step};
 use crate::xmpp::federation::{Report, Unreachable};
 use crate::xmpp::stanza::Stanza;
 use crate::xmpp::stream::core::Life;
+use crate::xmpp::stream::manage::Rest;
 use crate::xmpp::stream::{Cause, StreamError, StreamErrorKind};
 
 impl ServerStream {
@@ -51,10 +52,10 @@ impl ServerStream {
         if let Some(why) = self.tls_was_refused(&cause) {
             return self.report(Report::Unreachable(Unreachable::NotTrusted(why)));
         }
-        let (session, mut unsent) = self.acks.finish(&cause);
+        let Rest { session, doubtful, mut unsent } = self.acks.finish(&cause);
         unsent.append(&mut self.unsent);
         let in_doubt = self.in_doubt;
-        self.report(Report::Closed { cause: self.believable(cause), unsent, session, in_doubt });
+        self.report(Report::Closed { cause: self.believable(cause), unsent, doubtful, session, in_doubt });
     }
 
     /// RFC 6120 section 4.9.3.19: who sends us elsewhere is obeyed only under TLS. Without, anybody on the way can be it.

@@ -21,15 +21,16 @@ fn left(pair: &Pair, theirs: bool, ids: &[&str]) -> Option<Box<Session>> {
     for id in ids {
         manager.send(message(pair, id), now, &mut out);
     }
-    let (session, others) = manager.finish(false);
-    assert_eq!(others, []);
-    session
+    manager.finish(false).session
 }
 
 impl World {
     fn break_off(&mut self, stream: StreamId, session: Option<Box<Session>>) {
         let cause = Cause::Disconnected;
-        self.report(stream, Report::Closed { cause, unsent: Vec::new(), session, in_doubt: false });
+        self.report(
+            stream,
+            Report::Closed { cause, unsent: Vec::new(), doubtful: Vec::new(), session, in_doubt: false },
+        );
     }
 }
 
@@ -58,14 +59,24 @@ fn a_session_that_holds_nothing_waits_for_the_next_stanza() {
 }
 
 #[test]
-fn what_a_session_of_ours_holds_comes_back_first_if_the_server_is_gone() {
+fn what_a_session_of_ours_holds_is_lost_only_when_its_time_is_over() {
     let mut world = World::new(Settings::default());
     let stream = world.dialed(&ab(), true);
     world.break_off(stream, left(&ab(), false, &["1"]));
     world.send(&ab(), "2");
     world.told();
     world.report(2, Report::Unreachable(Unreachable::NoAnswer(String::new())));
-    assert_eq!(world.told(), ["1", "2"].map(|id| format!("bounce {id} bert@b.example remote-server-timeout")));
+    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout"]);
+    world.pass(1.0);
+    assert_eq!(world.told(), ["3 open a.example b.example"], "nobody else wants it");
+    world.send(&ab(), "3");
+    world.pass(20.0);
+    world.report(3, Report::Unreachable(Unreachable::NoAnswer(String::new())));
+    world.told();
+    world.pass(38.0);
+    world.told();
+    world.pass(1.0);
+    assert_eq!(world.told().last().map(String::as_str), Some("down a.example b.example"));
     assert!(world.federation.kept.is_empty() && world.federation.sessions.is_empty());
 }
 
@@ -97,9 +108,58 @@ fn a_peer_that_does_not_come_back_is_called() {
     world.told();
     world.send(&ab(), "2");
     world.pass(20.0);
+    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout", "down a.example b.example"]);
+    world.send(&ab(), "3");
     assert_eq!(world.told(), ["2 open a.example b.example"]);
     world.prove(2, &ab());
-    assert_eq!(world.told(), ["2 send 1", "2 send 2"]);
+    assert_eq!(world.told(), ["2 send 3"]);
+}
+
+#[test]
+fn a_server_that_acknowledges_no_more_leaves_what_was_written_in_doubt() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    world.break_off(stream, left(&ab(), false, &["first"]));
+    world.send(&ab(), "2");
+    world.told();
+    world.prove(2, &ab());
+    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout", "down a.example b.example"]);
+    world.send(&ab(), "3");
+    assert_eq!(world.told(), ["2 send 3"]);
+}
+
+#[test]
+fn what_was_written_and_not_acknowledged_is_in_doubt_for_its_own_pair_and_never_sent_again() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    let other = pair("other.example", "b.example");
+    world.send(&other, "o");
+    world.prove(stream, &other);
+    world.told();
+    let (doubtful, unsent) = (vec![message(&ab(), "1")], vec![message(&ab(), "2"), message(&other, "o")]);
+    let cause = Cause::Disconnected;
+    world.report(stream, Report::Closed { cause, unsent, doubtful, session: None, in_doubt: false });
+    assert_eq!(
+        world.told(),
+        ["bounce 2 bert@b.example remote-server-timeout", "down a.example b.example", "2 open other.example b.example"]
+    );
+    world.prove(2, &other);
+    assert_eq!(world.told(), ["2 send o"]);
+}
+
+#[test]
+fn a_session_that_its_stream_could_not_take_waits_for_the_next() {
+    let mut world = World::new(Settings::default());
+    let stream = world.dialed(&ab(), true);
+    world.break_off(stream, left(&ab(), false, &["first"]));
+    world.report(2, Report::Continue(ab(), None));
+    let Some(Output::Order(2, command)) = world.outputs().pop() else { panic!("it is given") };
+    world.report(2, Report::Undone(Box::new(command)));
+    world.report(2, Report::Unreachable(Unreachable::NoAnswer(String::new())));
+    world.pass(1.0);
+    assert_eq!(world.told(), ["3 open a.example b.example"]);
+    world.report(3, Report::Continue(ab(), None));
+    assert_eq!(world.told(), ["3 continue true"]);
 }
 
 #[test]
@@ -128,14 +188,14 @@ fn nobody_goes_on_with_the_session_of_another_pair() {
 }
 
 #[test]
-fn at_the_stop_what_sessions_hold_comes_back_too() {
+fn at_the_stop_what_sessions_have_written_is_in_doubt() {
     let mut world = World::new(Settings::default());
     let first = world.federation.accept(world.now).unwrap();
     let second = world.federation.accept(world.now).unwrap();
     world.prove(first, &ab());
     world.break_off(first, left(&ab(), true, &["1"]));
     world.federation.stop();
-    assert_eq!(world.told(), ["bounce 1 bert@b.example remote-server-timeout".to_owned(), format!("{second} close")]);
+    assert_eq!(world.told(), ["down a.example b.example".to_owned(), format!("{second} close")]);
     world.break_off(second, left(&pair("c.example", "b.example"), true, &["2"]));
-    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout"]);
+    assert_eq!(world.told(), ["down c.example b.example"]);
 }

@@ -159,7 +159,10 @@ fn an_authority_that_hangs_up_is_asked_once_more() {
     assert_eq!(world.told(), [format!("{peer} answer b.example remote-server-timeout")]);
     let (peer, authority) = world.asked(&pair("a.example", "c.example"));
     let cause = Cause::PeerError(StreamErrorKind::HostUnknown.into());
-    world.report(authority, Report::Closed { cause, unsent: Vec::new(), session: None, in_doubt: false });
+    world.report(
+        authority,
+        Report::Closed { cause, unsent: Vec::new(), doubtful: Vec::new(), session: None, in_doubt: false },
+    );
     assert_eq!(world.told(), [format!("{peer} answer c.example remote-server-not-found")]);
 }
 

@@ -88,7 +88,10 @@ impl End {
     fn cut(mut self, now: Now) -> (Sessions, Vec<Stanza>, bool) {
         self.stream.disconnected();
         self.handle_events(now);
-        let Some(Report::Closed { unsent, session, in_doubt, .. }) = self.closed else { panic!("it did not say so") };
+        let Some(Report::Closed { unsent, doubtful, session, in_doubt, .. }) = self.closed else {
+            panic!("it did not say so")
+        };
+        assert_eq!(doubtful, []);
         assert_eq!(self.sessions.closed(1, session, now).given_up, []);
         (self.sessions, unsent, in_doubt)
     }
@@ -157,18 +160,30 @@ fn a_broken_connection_loses_and_repeats_nothing() {
 }
 
 #[test]
-fn a_peer_that_has_forgotten_gets_what_was_not_acknowledged_before_anything_new() {
+fn a_peer_that_has_forgotten_is_left_before_anything_new_is_written() {
     let (mut one, two) = fresh(false);
     one.send("1", at(1));
     one.send("2", at(1));
     let (ours, ..) = one.cut(at(2));
     drop(two);
-    let (mut one, mut two) = ends(false, at(3), (ours, Sessions::default()));
-    one.send("3", at(3));
-    talk(&mut one, &mut two, at(3));
-    assert_eq!(two.bodies, ["1", "2", "3"]);
+    let (one, two) = ends(false, at(3), (ours, Sessions::default()));
     assert!(two.said.contains("<failed xmlns='urn:xmpp:sm:3'><item-not-found "), "{}", two.said);
-    assert!(one.said.contains("<delay xmlns='urn:xmpp:delay' from='here.example' "), "{}", one.said);
+    assert!(two.bodies.is_empty() && one.said.ends_with("</stream:stream>"), "{}", one.said);
+    let Some(Report::Closed { unsent, doubtful, session, in_doubt, .. }) = one.closed else { panic!("it goes on") };
+    assert_eq!(doubtful, ["1", "2"].map(|body| message(HERE, THERE, body)));
+    assert_eq!((unsent, session, in_doubt), (vec![], None, false));
+}
+
+#[test]
+fn a_peer_that_has_forgotten_a_session_with_nothing_in_it_is_good_for_a_new_one() {
+    let (one, two) = fresh(false);
+    let (ours, ..) = one.cut(at(2));
+    drop(two);
+    let (mut one, mut two) = ends(false, at(3), (ours, Sessions::default()));
+    one.send("1", at(3));
+    talk(&mut one, &mut two, at(3));
+    assert!(two.said.contains("<item-not-found ") && two.said.contains("<enabled "), "{}", two.said);
+    assert_eq!((two.bodies, one.closed), (vec!["1".to_owned()], None));
 }
 
 #[test]
@@ -178,19 +193,19 @@ fn an_orderly_end_tells_what_arrived_and_leaves_nothing() {
     one.stream.close(None, at(1));
     talk(&mut one, &mut two, at(1));
     for end in [one, two] {
-        let Some(Report::Closed { unsent, session, in_doubt, .. }) = end.closed else { panic!("it goes on") };
-        assert_eq!((unsent, session, in_doubt), (vec![], None, false));
+        let Some(Report::Closed { unsent, doubtful, session, in_doubt, .. }) = end.closed else { panic!("it goes on") };
+        assert_eq!((unsent, doubtful, session, in_doubt), (vec![], vec![], None, false));
     }
 }
 
 #[test]
-fn what_a_peer_did_not_acknowledge_before_it_closed_is_unsent() {
+fn what_a_peer_did_not_acknowledge_before_it_closed_is_in_doubt() {
     let (mut one, mut two) = fresh(false);
     one.send("1", at(1));
     two.stream.close(None, at(1));
     talk(&mut one, &mut two, at(1));
-    let Some(Report::Closed { unsent, session, .. }) = one.closed else { panic!("it goes on") };
-    assert_eq!((unsent, session), (vec![message(HERE, THERE, "1")], None));
+    let Some(Report::Closed { unsent, doubtful, session, .. }) = one.closed else { panic!("it goes on") };
+    assert_eq!((unsent, doubtful, session), (vec![], vec![message(HERE, THERE, "1")], None));
 }
 
 #[test]

@@ -63,7 +63,13 @@ fn stanzas_in_doubt_are_told_when_the_connection_breaks() {
         end.stream.disconnected();
         end.stream.disconnected();
         end.attend(at(1));
-        let closed = Report::Closed { cause: Cause::Disconnected, unsent: vec![], session: None, in_doubt: sent };
+        let closed = Report::Closed {
+            cause: Cause::Disconnected,
+            unsent: vec![],
+            doubtful: vec![],
+            session: None,
+            in_doubt: sent,
+        };
         assert_eq!(end.reports.last(), Some(&closed));
         assert_eq!(end.reports.iter().filter(|report| matches!(report, Report::Closed { .. })).count(), 1);
     }
