@@ -120,13 +120,6 @@ for name, (domain, _) in SERVERS.items():
 
 # Servers restarted, and links cut, while messages flow.
 
-#: Where a peer acknowledges but resumes nothing, as Prosody between servers.
-TWICE = "what was not acknowledged yet when the link broke is sent again on the next stream, although it may have arrived"
-
-
-#: Where a peer does not acknowledge, as ejabberd between servers.
-LOST = "what a server has written while stox ends is not read any more"
-
 def flow(s, domain, lost=0):
     return Flow(s.chats[domain], s.phone, "friar@gate.example",
                 lambda text: s.message(f"juliet@{domain}", text, within=40), messages=250, lost_at_most=lost)
@@ -149,8 +142,8 @@ def restarted(name, domain):
         return f"juliet@{domain} and the phone: {await flow(s, domain).to_chat(again(s.of(domain)), 15)}"
 
 
-def stox_restarted(name, domain, acknowledged):
-    @check(f"streams-stox-restarted-beside-{name}-x2s", 160, stage=Federation, gap="" if acknowledged else LOST)
+def stox_restarted(name, domain):
+    @check(f"streams-stox-restarted-beside-{name}-x2s", 160, stage=Federation)
     async def _(s):
         await s.whole(domain)
         return f"phone and juliet@{domain}: {await flow(s, domain).to_phone(again(s.bridge), 40)}"
@@ -179,7 +172,7 @@ def cut(name, domain, acknowledged):
         account = await flow(s, domain, lost).to_phone(cuts(s, domain), 30, taken(s, domain))
         return f"three cuts {words} XEP-0198: phone and juliet@{domain}: {account}"
 
-    @check(f"streams-{name}-cut-s2x", 160, stage=Federation, gap=TWICE if acknowledged else "")
+    @check(f"streams-{name}-cut-s2x", 160, stage=Federation)
     async def _(s):
         await s.whole(domain)
         account = await flow(s, domain, lost).to_chat(cuts(s, domain), 30)
@@ -190,7 +183,7 @@ for name, (domain, acknowledged) in SERVERS.items():
     cut(name, domain, acknowledged)
     if name != "prosody-lax":
         restarted(name, domain)
-        stox_restarted(name, domain, acknowledged)
+        stox_restarted(name, domain)
 
 
 @check("streams-prosody-frozen", 160, stage=Federation)
