@@ -239,6 +239,12 @@ impl Gateway {
             self.respond(transaction, refusal, now);
         } else if is_message {
             self.on_message_request(transaction, request, asserted.as_ref(), now);
+        } else if request.method == Method::Subscribe {
+            self.stats.other_requests += 1;
+            self.on_subscribe_request(transaction, &request, asserted.as_ref(), &flow, now);
+        } else if request.method == Method::Notify {
+            self.stats.other_requests += 1;
+            self.on_notify_request(transaction, &request, now);
         } else {
             self.on_other_request(transaction, &request, now);
         }

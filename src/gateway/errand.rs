@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use super::authorize::is_challenge;
 use super::people::UserId;
+use super::record::RecordId;
 use super::register::RegistrationId;
-use super::{Gateway, LookupId, Size, limits, proxy, to_sip};
+use super::{Gateway, LookupId, Size, limits, presence, proxy, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
@@ -45,6 +46,17 @@ pub(super) enum Purpose {
         /// In whose name, if not the domain's.
         user: Option<UserId>,
     },
+    /// A SUBSCRIBE of ours.
+    Subscribe(presence::Sent),
+    /// A NOTIFY of ours.
+    Notify(RecordId),
+    /// A PUBLISH of ours.
+    Publish {
+        /// Which publication.
+        id: RecordId,
+        /// In whose name, if not the domain's.
+        user: Option<UserId>,
+    },
 }
 
 impl Purpose {
@@ -52,8 +64,9 @@ impl Purpose {
     pub(super) fn user(&self) -> Option<UserId> {
         match self {
             Self::Letter(letter) => letter.user(),
-            Self::Register { user, .. } => *user,
-            Self::Health(_) | Self::Forward(_) => None,
+            Self::Subscribe(sent) => sent.user,
+            Self::Register { user, .. } | Self::Publish { user, .. } => *user,
+            Self::Health(_) | Self::Forward(_) | Self::Notify(_) => None,
         }
     }
 }
@@ -310,6 +323,9 @@ impl Gateway {
             Purpose::Health(route) => self.on_health_end(route, end, now),
             Purpose::Forward(forward) => self.on_forward_end(&forward, &end, now),
             Purpose::Register { id, .. } => self.on_register_end(id, end, now),
+            Purpose::Subscribe(sent) => self.on_subscribe_end(sent, end, now),
+            Purpose::Notify(dialog) => self.on_notify_end(dialog, end, now),
+            Purpose::Publish { id, .. } => self.on_publish_end(id, end, now),
         }
     }
 
@@ -344,6 +360,9 @@ impl std::fmt::Display for Purpose {
             Self::Health(route) => write!(f, "health of {route}"),
             Self::Forward(forward) => write!(f, "{forward}"),
             Self::Register { id, .. } => write!(f, "r{id}"),
+            Self::Subscribe(sent) => write!(f, "u{}", sent.usage),
+            Self::Notify(dialog) => write!(f, "n{:x}", dialog.0),
+            Self::Publish { id, .. } => write!(f, "p{:x}", id.0),
         }
     }
 }

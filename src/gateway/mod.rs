@@ -25,6 +25,8 @@
 //! | `service` | what stox answers itself: queries, OPTIONS, methods it does not serve |
 //! | `prove` | who has to prove an account, and who has |
 //! | `entrance` | who sent a request, and whether it is to be heard |
+//! | `presence` | subscriptions and presence, both ways |
+//! | `record` | what of them outlives the process |
 //! | `confirm` | which stanzas a server has taken |
 //! | `held_pings` | the same question from another server, answered when it can be |
 //! | `lines` | who is pending, who waits |
@@ -46,10 +48,12 @@ mod input;
 mod limits;
 mod lines;
 pub mod people;
+mod presence;
 mod prove;
 mod proxy;
 pub mod rate;
 mod recent;
+pub mod record;
 pub mod refused;
 pub mod register;
 mod samples;
@@ -70,7 +74,7 @@ use std::time::Duration;
 
 pub use alive::Condition;
 pub use input::{Input, Link, LookupId, Output};
-pub use settings::{Route, Settings, Size};
+pub use settings::{PresenceLimits, PresenceRules, Route, Settings, Size};
 
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
@@ -128,6 +132,7 @@ pub struct Gateway {
     proxy: proxy::Proxy,
     recent: Recent,
     capable: Capable,
+    presence: presence::Presences,
     alive: HashMap<errand::RouteId, alive::Alive>,
     cseq: u32,
     letter_count: u64,
@@ -221,6 +226,7 @@ impl Gateway {
             proxy,
             recent: Recent::new(limits::REPEATED),
             capable: Capable::default(),
+            presence: presence::Presences::default(),
             alive: HashMap::new(),
             cseq: 0,
             letter_count: 0,
@@ -338,7 +344,7 @@ impl Gateway {
         match stanza {
             Stanza::Message(message) => self.on_message(link, message, now),
             Stanza::Iq(iq) => self.on_iq(link, iq, now),
-            Stanza::Presence(presence) => self.on_presence(link, &presence),
+            Stanza::Presence(presence) => self.on_presence(link, presence, now),
         }
     }
 

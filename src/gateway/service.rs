@@ -9,7 +9,7 @@ use crate::sip::message::check::{check, check_required};
 use crate::sip::message::{Method, Name, Request, Response, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
-use crate::xmpp::stanza::{Condition, Iq, IqKind, Presence, PresenceKind, Stanza, StanzaError};
+use crate::xmpp::stanza::{Condition, Iq, IqKind, PresenceKind, Stanza, StanzaError};
 use crate::xmpp::xep::{disco, last, ping, time, vcard, version};
 
 /// What we serve on the SIP side.
@@ -83,28 +83,12 @@ impl Gateway {
         vcard::card(address.user.as_deref(), uri.as_deref(), None)
     }
 
-    /// Presence is not bridged, so every pair is in the state None of RFC 6121 appendix A, where most needs no answer.
-    ///
-    /// | comes | is done |
-    /// |---|---|
-    /// | `subscribe` | it is refused in words, once |
-    /// | `probe` | nothing: `unsubscribed` would take the SIP user off rosters that an earlier gateway has filled (RFC 6121 section 4.3.2 allows silence) |
-    /// | `subscribed`, `unsubscribe`, `unsubscribed` | nothing (tables 7 to 9: no change, not delivered) |
-    /// | presence, `unavailable` | nothing: nobody on the SIP side watches |
-    /// | an error | nothing |
-    ///
-    /// The same holds for users who do not exist, so nothing can be learnt about that (RFC 6120 section 13.10.2).
-    pub(super) fn on_presence(&mut self, link: Link, presence: &Presence) {
+    /// Refuses a presence stanza in words.
+    pub(super) fn refuse_presence(&mut self, link: Link, presence: &Stanza) {
         self.stats.stanzas_ignored += 1;
-        match presence.kind {
-            PresenceKind::Subscribe => {}
-            PresenceKind::Available
-            | PresenceKind::Unavailable
-            | PresenceKind::Subscribed
-            | PresenceKind::Unsubscribe
-            | PresenceKind::Unsubscribed
-            | PresenceKind::Probe
-            | PresenceKind::Error => return,
+        let Stanza::Presence(presence) = presence else { return };
+        if presence.kind != PresenceKind::Subscribe {
+            return;
         }
         let error = StanzaError::new(Condition::FeatureNotImplemented)
             .with_text("This gateway carries messages only; presence cannot be subscribed to.");
@@ -123,10 +107,6 @@ impl Gateway {
 
     pub(super) fn on_other_request(&mut self, transaction: ServerId, request: &Request, now: Now) {
         self.stats.other_requests += 1;
-        if request.method == Method::Subscribe {
-            self.respond(transaction, events::answer(request), now);
-            return;
-        }
         let mut response = request.response(status_for(request));
         match response.status {
             Status::OK => {

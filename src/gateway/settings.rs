@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::people::User;
+use super::record::Package;
 use super::register::Register;
 use super::trust::{Stranger, Trust};
+use crate::mapping::phone::PhoneRules;
 use crate::sip::auth::Account;
 use crate::sip::auth::server::ServerConfig;
 use crate::sip::locate::Destination;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub bytes_to_xmpp: usize,
     /// Whom to turn to about our domains: a purpose, such as `abuse`, and its addresses, URIs (XEP-0157).
     pub contacts: Vec<(String, Vec<String>)>,
+    /// What bounds presence.
+    pub presence: PresenceLimits,
     /// Name and version, for those who ask.
     pub version: &'static str,
 }
@@ -67,6 +71,75 @@ pub struct Route {
     pub register: Option<Register>,
     /// XMPP users with accounts of their own there.
     pub users: Vec<User>,
+    /// How presence crosses.
+    pub presence: PresenceRules,
+}
+
+/// How presence crosses to and from one SIP domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceRules {
+    /// What an XMPP user's subscription to a SIP user subscribes to there; empty: presence is not bridged, and who
+    /// subscribes is refused in words.
+    pub watch: Vec<Package>,
+    /// What SIP users may subscribe to of XMPP users; of [`Package::Presence`] and [`Package::Dialog`].
+    pub serve: Vec<Package>,
+    /// For how long our subscriptions ask, seconds.
+    pub expires: u32,
+    /// How a phone that is used looks in a chat client.
+    pub phone: PhoneRules,
+    /// Whether an XMPP user who wants not to be disturbed looks, to phones, as if she were on a call.
+    pub dnd_is_busy: bool,
+    /// Whether the presence of XMPP users is published to the domain's presence server (RFC 3903) and SIP users ask that
+    /// for it.
+    pub publish: bool,
+    /// The user part of the address under which the domain takes lists of contacts (RFC 4662, RFC 5367); `None`: it takes none.
+    pub list: Option<String>,
+}
+
+impl Default for PresenceRules {
+    /// The configuration's defaults.
+    fn default() -> Self {
+        Self {
+            watch: vec![Package::Presence],
+            serve: vec![Package::Presence],
+            expires: 3600,
+            phone: PhoneRules::default(),
+            dnd_is_busy: false,
+            publish: false,
+            list: None,
+        }
+    }
+}
+
+/// What bounds presence in all domains together. What an administrator has no reason to change is in `limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceLimits {
+    /// Subscriptions, both ways and all packages together.
+    pub subscriptions: usize,
+    /// Subscriptions of one watcher.
+    pub per_watcher: usize,
+    /// Watchers of one target.
+    pub per_target: usize,
+    /// Dialogs in which one SIP peer, by the number of the peer, watches XMPP users.
+    pub per_peer: usize,
+    /// The least time between two notifications in a dialog; the first is immediate (RFC 3856 section 6.10).
+    pub notify_every: Duration,
+    /// The largest document, bytes.
+    pub document: usize,
+}
+
+impl Default for PresenceLimits {
+    /// The configuration's defaults.
+    fn default() -> Self {
+        Self {
+            subscriptions: 1_000_000,
+            per_watcher: 2_000,
+            per_target: 2_000,
+            per_peer: 500_000,
+            notify_every: Duration::from_secs(5),
+            document: 64 << 10,
+        }
+    }
 }
 
 /// What happens to a request too large for UDP.
@@ -94,6 +167,7 @@ impl Default for Settings {
             messages_to_xmpp: 100_000,
             bytes_to_xmpp: 256 << 20,
             contacts: Vec::new(),
+            presence: PresenceLimits::default(),
             version: "0",
         }
     }
@@ -114,6 +188,7 @@ impl Route {
             credentials: Vec::new(),
             register: None,
             users: Vec::new(),
+            presence: PresenceRules::default(),
         }
     }
 }

@@ -294,7 +294,12 @@ impl Gateway {
         for purpose in self.abandon_errands() {
             match purpose {
                 Purpose::Letter(letter) => self.end_line(&letter, &failure),
-                Purpose::Health(_) | Purpose::Forward(_) | Purpose::Register { .. } => {}
+                Purpose::Health(_)
+                | Purpose::Forward(_)
+                | Purpose::Register { .. }
+                | Purpose::Subscribe(_)
+                | Purpose::Notify(_)
+                | Purpose::Publish { .. } => {}
             }
         }
     }

@@ -12,6 +12,7 @@
 //! | [`failure`] | stanza error <-> failure <-> status (RFC 7247 section 7) |
 //! | [`message`] | message stanza <-> message <-> MESSAGE request (RFC 7572) |
 //! | [`number`] | telephone numbers: the spellings of one subscriber (RFC 3966) |
+//! | [`phone`] | calls, registration and presence of a phone, merged |
 //! | [`preset`] | what is known of SIP servers by product |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
@@ -23,6 +24,7 @@ pub mod failure;
 mod host;
 pub mod message;
 pub mod number;
+pub mod phone;
 pub mod preset;
 pub mod table;
 

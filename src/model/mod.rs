@@ -13,6 +13,7 @@ pub mod html;
 pub mod iscomposing;
 pub mod message;
 pub mod mime;
+pub mod presence;
 
 pub use address::Address;
 pub use failure::{Failure, NewAddress, Reason};

@@ -1,0 +1,88 @@
+//! Presence and subscriptions, both ways (RFC 8048, RFC 6665, RFC 3856).
+//!
+//! | file | what |
+//! |---|---|
+//! | `watch` | XMPP users watch SIP users: authorizations, what the watcher is told |
+//! | `usage` | our subscriptions on the SIP side: dialogs, refreshes, forks; whoever they are for |
+//! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
+//! | `publish` | XMPP presence published to a presence server (RFC 3903) |
+//! | `lists` | one dialog for many contacts (RFC 4662) |
+//! | `winfo` | who wants to watch, told by the SIP user's server (RFC 3857) |
+//!
+//! A stanza goes to whoever it concerns: what a *watcher* says (`subscribe`, `unsubscribe`, `probe`) to `watch`, what a
+//! *target* says (`subscribed`, `unsubscribed`) to `serve`; available and unavailable presence tells `serve` what to
+//! notify of, and `watch` whether its watcher is there.
+
+mod publish;
+mod serve;
+pub(super) mod usage;
+mod watch;
+
+use super::record::{Direction, Record, Write};
+use super::{Gateway, Link};
+use crate::time::Now;
+use crate::xmpp::stanza::{Presence, PresenceKind};
+
+pub(super) use usage::Sent;
+
+/// What presence keeps.
+#[derive(Debug, Default)]
+pub(super) struct Presences {
+    /// What the store is to be told before the step's outputs leave.
+    pub(super) writes: Vec<Write>,
+}
+
+impl Gateway {
+    /// Takes a presence stanza.
+    pub(super) fn on_presence(&mut self, link: Link, presence: Presence, now: Now) {
+        let (Some(from), Some(to)) = (&presence.from, &presence.to) else {
+            self.stats.stanzas_ignored += 1;
+            return;
+        };
+        if self.is_at_home_in_sip(from.domain()) || !self.is_at_home_in_sip(to.domain()) {
+            self.stats.stanzas_ignored += 1;
+            return;
+        }
+        if to.local().is_none() {
+            self.on_own_presence(link, &presence);
+            return;
+        }
+        match presence.kind {
+            PresenceKind::Subscribe | PresenceKind::Unsubscribe | PresenceKind::Probe => {
+                self.watch_on_presence(link, presence, now);
+            }
+            PresenceKind::Subscribed | PresenceKind::Unsubscribed => self.serve_on_presence(link, presence, now),
+            PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Error => {
+                self.watch_on_presence(link, presence.clone(), now);
+                self.serve_on_presence(link, presence, now);
+            }
+        }
+    }
+
+    /// Changes that the store must have before anything of this step's outputs is sent.
+    pub fn take_writes(&mut self, into: &mut Vec<Write>) {
+        into.append(&mut self.presence.writes);
+    }
+
+    /// Takes back what the store has kept, at the start and before any other input. Deadlines that have passed are spread,
+    /// so that a restart is no storm.
+    pub fn restore(&mut self, records: Vec<Record>, now: Now) {
+        for record in records {
+            match record {
+                Record::Authorization(record) => match record.direction {
+                    Direction::ToSip => self.watch_restore(record, now),
+                    Direction::ToXmpp => self.serve_restore(record, now),
+                },
+                Record::Dialog(record) => match record.direction {
+                    Direction::ToSip => self.usage_restore(record, now),
+                    Direction::ToXmpp => self.serve_restore_dialog(record, now),
+                },
+                Record::Publication(record) => self.publish_restore(record, now),
+            }
+        }
+    }
+
+    fn on_own_presence(&mut self, _link: Link, _presence: &Presence) {
+        self.stats.stanzas_ignored += 1;
+    }
+}

@@ -1,0 +1,143 @@
+//! Presence: what is known of one presentity, as RFC 4479 models it and PIDF (RFC 3863) with RPID (RFC 4480) says it.
+//!
+//! [`Presence`] is always the full state of one presentity. A tuple is one way to reach it: on the XMPP side one
+//! available resource, on the SIP side one contact or phone. What is known of the person and not of one tuple (activities,
+//! mood) stands in [`Person`].
+
+use crate::time::Timestamp;
+use crate::xml::Element;
+
+/// All that is known of one presentity.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Presence {
+    /// Whose it is: a URI, `pres:` where stox writes it (RFC 3863 section 4.1.1).
+    pub entity: String,
+    /// The ways to reach it, in the order of the document.
+    pub tuples: Vec<PresenceTuple>,
+    /// What is known of the person.
+    pub person: Option<Person>,
+    /// Words about all of it.
+    pub notes: Vec<Note>,
+    /// What else the document held, as it was.
+    pub extensions: Vec<Element>,
+}
+
+/// One way to reach a presentity.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PresenceTuple {
+    /// What distinguishes it from the others of the document.
+    pub id: String,
+    /// Whether it can be reached; `None` where the document does not say.
+    pub basic: Option<Basic>,
+    /// How much it wants to be: RFC 8048 section 6.2 puts the XMPP element into the status.
+    pub show: Option<Show>,
+    /// Where it is reached.
+    pub contact: Option<Contact>,
+    /// Words about it.
+    pub notes: Vec<Note>,
+    /// Since when it has been so.
+    pub timestamp: Option<Timestamp>,
+    /// What RPID says of it.
+    pub rich: Rich,
+    /// What else the tuple held, as it was.
+    pub extensions: Vec<Element>,
+}
+
+/// What is known of the person behind all tuples (RFC 4479 section 3.2).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Person {
+    /// What distinguishes it in the document.
+    pub id: String,
+    /// What RPID says.
+    pub rich: Rich,
+    /// Words about it.
+    pub notes: Vec<Note>,
+    /// Since when it has been so.
+    pub timestamp: Option<Timestamp>,
+    /// What else it held, as it was.
+    pub extensions: Vec<Element>,
+}
+
+/// RPID's own elements (RFC 4480 section 3) that have a counterpart in XMPP.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rich {
+    /// What the person does. Several hold at once.
+    pub activities: Vec<Activity>,
+    /// How the person feels.
+    pub moods: Vec<Mood>,
+    /// Whether something was typed or moved of late.
+    pub user_input: Option<UserInput>,
+}
+
+/// One of `<activities/>`: an element of the RPID namespace by its name, or `<other/>` with words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// The local name, `on-the-phone` for one; `other` has `text`.
+    pub name: String,
+    /// The words of `<other/>`.
+    pub text: Option<String>,
+    /// Words beside it.
+    pub notes: Vec<Note>,
+}
+
+/// One of `<mood/>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mood {
+    /// The local name, `happy` for one; `other` has `text`.
+    pub name: String,
+    /// The words of `<other/>`.
+    pub text: Option<String>,
+    /// Words beside it.
+    pub notes: Vec<Note>,
+}
+
+/// `<user-input/>` (RFC 4480 section 3.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserInput {
+    /// Whether nothing came for so long that it counts as idle.
+    pub idle: bool,
+    /// When the last came.
+    pub since: Option<Timestamp>,
+    /// After how many seconds it counts as idle.
+    pub threshold: Option<u32>,
+}
+
+/// `<basic/>` (RFC 3863 section 4.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Basic {
+    /// Ready.
+    Open,
+    /// Not.
+    Closed,
+}
+
+/// The value of XMPP's `<show/>` (RFC 6121 section 4.7.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Show {
+    /// Away for a while.
+    Away,
+    /// Eager to chat.
+    Chat,
+    /// Do not disturb.
+    Dnd,
+    /// Away for long.
+    Xa,
+}
+
+/// Where a tuple is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// A URI.
+    pub uri: String,
+    /// How much it is preferred: thousandths, 0 to 1000 (RFC 3863 section 4.1.5).
+    pub priority: Option<u16>,
+}
+
+/// Words, and their language if it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// `xml:lang`.
+    pub lang: Option<String>,
+    /// The words.
+    pub text: String,
+}
