@@ -27,6 +27,10 @@ pub struct User {
     pub account: Account,
     /// Whether stox registers a contact for her, so that messages to her SIP address come to her JID.
     pub register: bool,
+    /// Whether she is told of voicemail (RFC 3842).
+    pub voicemail: bool,
+    /// Whether her SIP server tells who wants to watch her there (RFC 3857), so that she is asked.
+    pub watchers: bool,
     /// How long a registration is asked for.
     pub expires: Duration,
 }

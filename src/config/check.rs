@@ -153,6 +153,7 @@ fn xmpp_home(
         "credentials",
         "register",
         "user",
+        "presence",
     ];
     for key in PEER_KEYS.iter().filter(|key| section.has(key)) {
         let todo = "move it to the [[domain]] with home = \"sip\" whose peer it is about, or remove it";

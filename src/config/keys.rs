@@ -8,7 +8,7 @@ pub fn known_keys() -> &'static [(&'static str, &'static [&'static str])] {
 
 /// Sections (`""` is the top level) and their keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "limits", "log"]),
+    ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "presence", "limits", "log"]),
     ("xmpp", &["component", "server", "partner"]),
     (
         "xmpp.component",
@@ -98,6 +98,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "credentials",
             "register",
             "user",
+            "presence",
         ],
     ),
     (
@@ -117,10 +118,42 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("domain.credentials", &["realm", "username", "password", "password_file", "ha1"]),
     ("domain.register", &["aor", "contact", "expires"]),
-    ("domain.user", &["jid", "aor", "realm", "username", "password", "password_file", "ha1", "register", "expires"]),
+    (
+        "domain.user",
+        &[
+            "jid",
+            "aor",
+            "realm",
+            "username",
+            "password",
+            "password_file",
+            "ha1",
+            "register",
+            "expires",
+            "voicemail",
+            "watchers",
+        ],
+    ),
+    (
+        "domain.presence",
+        &[
+            "watch",
+            "serve",
+            "expires",
+            "busy",
+            "busy_text",
+            "ringing_text",
+            "held_text",
+            "caller_of",
+            "dnd_is_busy",
+            "publish",
+            "list",
+        ],
+    ),
     ("domain.rule", &["kind", "pairs", "sip", "to_xmpp", "xmpp", "to_sip"]),
     ("dns", &["servers", "timeout", "attempts", "dnssec"]),
     ("message", &["confirm_within", "queue_per_pair"]),
+    ("presence", &["subscriptions", "per_watcher", "per_target", "per_peer", "notify_every", "document"]),
     (
         "limits",
         &[

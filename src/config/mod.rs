@@ -25,6 +25,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::gateway::trust::Network;
+use crate::gateway::{PresenceLimits, PresenceRules};
 use crate::mapping::preset::Preset;
 use crate::mapping::{DomainMapping, Home};
 use crate::sip::auth::Account;
@@ -68,6 +69,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[limits]`: what bounds memory.
     pub limits: Limits,
+    /// `[presence]`: what bounds presence.
+    pub presence: PresenceLimits,
     /// `[log]`: what is written to standard error.
     pub log: Log,
     /// What somebody should look at although stox starts.
@@ -169,6 +172,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         domains: domains.into_iter().map(|d| d.part).collect::<Option<_>>()?,
         message: read::message(&top.section("message")),
         dns: read::dns(&top.section("dns")),
+        presence: read::presence_limits(&top.section("presence")),
         limits: read::limits(&top.section("limits")),
         log: read::log(&top.section("log")),
         warnings: Vec::new(),
@@ -314,6 +318,8 @@ pub struct Domain {
     pub max_body: usize,
     /// How often the next hop is asked whether it is there; `None`: never.
     pub options_every: Option<Duration>,
+    /// How presence crosses (`home = "sip"`).
+    pub presence: PresenceRules,
     /// The product whose habits are the defaults.
     pub peer: Option<&'static Preset>,
 }

@@ -6,6 +6,7 @@ mod dns;
 mod numbers;
 mod partner;
 pub(super) mod peer;
+mod presence;
 mod server;
 pub(super) mod tls;
 
@@ -23,6 +24,7 @@ use crate::xmpp::escape::unescape_local;
 use crate::xmpp::jid::Jid;
 
 pub(super) use dns::dns;
+pub(super) use presence::limits as presence_limits;
 pub(super) use server::{ReadServer, server};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -227,6 +229,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         credentials: section.sections("credentials").iter().filter_map(accounts::credentials).collect(),
         register: accounts::register(&section.section("register")),
         users: section.sections("user").iter().filter_map(accounts::user).collect(),
+        presence: presence::rules(&section.section("presence")),
     };
     // The rest is read even where this is only a stand-in, so that its mistakes are told too.
     let complete = home.is_some() && xmpp.is_some() && sip.is_some();

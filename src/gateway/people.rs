@@ -33,6 +33,10 @@ pub struct User {
     pub account: Account,
     /// For how many seconds a contact is registered for her; `None`: none is.
     pub register: Option<u32>,
+    /// Whether she is told of voicemail (RFC 3842).
+    pub voicemail: bool,
+    /// Whether her server is asked who wants to watch her there (RFC 3857).
+    pub watchers: bool,
 }
 
 /// A user by number, over all domains.

@@ -49,6 +49,20 @@ pub enum Package {
     PresenceWinfo,
 }
 
+impl Package {
+    /// As the Event header has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::Dialog => "dialog",
+            Self::Reg => "reg",
+            Self::MessageSummary => "message-summary",
+            Self::PresenceWinfo => "presence.winfo",
+        }
+    }
+}
+
 /// How far an authorization is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Authorization {

@@ -39,6 +39,7 @@ impl Node {
             queue_per_pair: self.config.message.queue_per_pair,
             messages_to_sip: self.config.limits.messages_to_sip,
             messages_to_xmpp: self.config.limits.messages_to_xmpp,
+            presence: self.config.presence.clone(),
             version: env!("CARGO_PKG_VERSION"),
             contacts: self.config.server.as_ref().map(|server| server.contacts.clone()).unwrap_or_default(),
             ..Settings::default()
@@ -74,6 +75,7 @@ impl Node {
                     credentials: domain.credentials.clone(),
                     register: domain.register.as_ref().map(register),
                     users: domain.users.iter().map(user).collect(),
+                    presence: domain.presence.clone(),
                     ..Route::to(next_hop)
                 },
             )
@@ -166,6 +168,8 @@ fn user(user: &config::User) -> User {
         aor: user.aor.clone(),
         account: user.account.clone(),
         register: user.register.then(|| whole_seconds(user.expires)),
+        voicemail: user.voicemail,
+        watchers: user.watchers,
     }
 }
 

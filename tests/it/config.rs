@@ -4,6 +4,7 @@
 mod accounts;
 mod mistakes;
 mod peers;
+mod presence;
 mod server;
 mod tls;
 

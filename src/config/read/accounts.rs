@@ -47,7 +47,8 @@ pub(super) fn user(section: &Section<'_>) -> Option<User> {
     let username = if section.has("username") { section.parsed("username", quotable) } else { own };
     let key = key(section);
     let account = Account { realm, username: username?, key: key? };
-    Some(User { jid: jid?, aor: aor?, account, register, expires })
+    let (voicemail, watchers) = (section.boolean("voicemail", false), section.boolean("watchers", false));
+    Some(User { jid: jid?, aor: aor?, account, register, voicemail, watchers, expires })
 }
 
 /// `[sip.auth]`.

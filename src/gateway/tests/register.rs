@@ -34,6 +34,8 @@ fn juliet(settings: &mut Settings) {
         aor: uri("sip:101@sip.example"),
         account: account("101"),
         register: Some(600),
+        voicemail: false,
+        watchers: false,
     }];
 }
 

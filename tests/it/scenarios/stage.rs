@@ -113,7 +113,7 @@ fn linked(value: &str) -> Result<User, String> {
     let [jid, aor, password] = words.as_slice() else { return Err("a user is JID SIP-ADDRESS PASSWORD".to_owned()) };
     let aor = Uri::parse(aor).map_err(|_| format!("`{aor}` is no URI"))?;
     let account = account(aor.user().unwrap_or_default(), password);
-    Ok(User { jid: (*jid).to_owned(), aor, account, register: None })
+    Ok(User { jid: (*jid).to_owned(), aor, account, register: None, voicemail: false, watchers: false })
 }
 
 fn change(

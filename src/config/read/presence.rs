@@ -1,0 +1,93 @@
+//! `[domain.presence]` and `[presence]`: how presence crosses, and what bounds it.
+
+use super::{HOUR, SECOND};
+use crate::config::section::Section;
+use crate::config::value::Bad;
+use crate::gateway::record::Package;
+use crate::gateway::{PresenceLimits, PresenceRules};
+use crate::mapping::phone::PhoneRules;
+use crate::model::presence::Show;
+use crate::xmpp::escape::escape_local;
+
+/// Subscriptions are asked for no shorter than a minute: each refresh is work for the PBX.
+const LEAST_EXPIRES: u32 = 60;
+
+/// How presence crosses at one SIP domain.
+pub(super) fn rules(section: &Section<'_>) -> PresenceRules {
+    let defaults = PresenceRules::default();
+    let packages = |key, takes: &'static [Package], default: Vec<Package>| {
+        if !section.has(key) {
+            return default;
+        }
+        let mut list = section.list(key, |text| package(text, takes));
+        list.sort_unstable();
+        list.dedup();
+        list
+    };
+    let expires = section.duration("expires", SECOND * LEAST_EXPIRES..=24 * HOUR, SECOND * defaults.expires);
+    PresenceRules {
+        watch: packages("watch", WATCHED, defaults.watch),
+        serve: packages("serve", SERVED, defaults.serve),
+        expires: u32::try_from(expires.as_secs()).unwrap_or(defaults.expires),
+        phone: phone(section),
+        dnd_is_busy: section.boolean("dnd_is_busy", defaults.dnd_is_busy),
+        publish: section.boolean("publish", defaults.publish),
+        list: section.parsed("list", list_user),
+    }
+}
+
+const WATCHED: &[Package] = &[Package::Presence, Package::Dialog, Package::Reg];
+const SERVED: &[Package] = &[Package::Presence, Package::Dialog];
+
+fn package(text: &str, takes: &[Package]) -> Result<Package, Bad> {
+    let known = takes.iter().find(|package| package.name() == text);
+    known.copied().ok_or_else(|| {
+        let names = takes.iter().map(|package| format!("\"{}\"", package.name())).collect::<Vec<_>>().join(", ");
+        Bad { what: "is no event package that is known here".to_owned(), todo: format!("write one of {names}") }
+    })
+}
+
+fn phone(section: &Section<'_>) -> PhoneRules {
+    let defaults = PhoneRules::default();
+    let words = |key| section.parsed(key, |text| Ok(text.to_owned()));
+    PhoneRules {
+        busy: section.choice("busy", &[("dnd", Show::Dnd), ("away", Show::Away)]).unwrap_or(defaults.busy),
+        busy_text: words("busy_text").unwrap_or(defaults.busy_text),
+        ringing: words("ringing_text"),
+        held: words("held_text"),
+        caller_of: section.list("caller_of", localpart),
+    }
+}
+
+/// A localpart as JIDs have it.
+fn localpart(text: &str) -> Result<String, Bad> {
+    match escape_local(text) {
+        Some(local) if !text.is_empty() && !text.contains(['@', '/']) => Ok(local.to_lowercase()),
+        Some(_) | None => {
+            let todo = "write what stands before the @ of the user's JID, such as \"romeo\"".to_owned();
+            Err(Bad { what: "is no user".to_owned(), todo })
+        }
+    }
+}
+
+fn list_user(text: &str) -> Result<String, Bad> {
+    if text.is_empty() || text.contains(['@', ':', ' ']) {
+        let todo = "write the user part alone, with {user} for the watcher's: \"{user}-list\"".to_owned();
+        return Err(Bad { what: "is no user part of a SIP address".to_owned(), todo });
+    }
+    Ok(text.to_owned())
+}
+
+/// `[presence]`.
+pub(in crate::config) fn limits(section: &Section<'_>) -> PresenceLimits {
+    let defaults = PresenceLimits::default();
+    let many = |key, default| section.number(key, 1..=10_000_000, default);
+    PresenceLimits {
+        subscriptions: many("subscriptions", defaults.subscriptions),
+        per_watcher: many("per_watcher", defaults.per_watcher),
+        per_target: many("per_target", defaults.per_target),
+        per_peer: many("per_peer", defaults.per_peer),
+        notify_every: section.duration("notify_every", super::MILLISECOND * 0..=HOUR, defaults.notify_every),
+        document: section.number("document", 4_096..=1 << 20, defaults.document),
+    }
+}
