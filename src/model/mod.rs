@@ -2,7 +2,7 @@
 //!
 //! The words are those of RFC 3860 (instant messages) and RFC 3862 (message/cpim). Nothing here knows a stanza or a
 //! SIP request; [`crate::mapping`] turns both into these types and back. Beside the types stand the readers and
-//! writers of the formats that belong to neither side: [`cpim`], [`iscomposing`], [`html`], [`mime`] and [`charset`].
+//! writers of the formats that belong to neither side: [`cpim`], [`iscomposing`], [`html`], [`mime`], [`pidf`] and [`charset`].
 
 pub mod address;
 pub mod charset;
@@ -13,6 +13,7 @@ pub mod html;
 pub mod iscomposing;
 pub mod message;
 pub mod mime;
+pub mod pidf;
 pub mod presence;
 
 pub use address::Address;
