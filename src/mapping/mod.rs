@@ -13,6 +13,8 @@
 //! | [`message`] | message stanza <-> message <-> MESSAGE request (RFC 7572) |
 //! | [`number`] | telephone numbers: the spellings of one subscriber (RFC 3966) |
 //! | [`phone`] | calls, registration and presence of a phone, merged |
+//! | [`presence`] | presence stanza <-> presence of one user (RFC 8048) |
+//! | [`subscription`] | how subscriptions end, in the other side's words |
 //! | [`preset`] | what is known of SIP servers by product |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
@@ -25,7 +27,9 @@ mod host;
 pub mod message;
 pub mod number;
 pub mod phone;
+pub mod presence;
 pub mod preset;
+pub mod subscription;
 pub mod table;
 
 pub use address::AddressError;
