@@ -18,6 +18,7 @@
 pub mod auth;
 pub mod capability;
 pub mod endpoint;
+pub mod event;
 pub mod framing;
 pub mod locate;
 pub mod message;

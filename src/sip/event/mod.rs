@@ -1,0 +1,3 @@
+//! Event notification (RFC 6665): the machines of one subscription, without documents, dialogs and clocks.
+
+pub mod notifier;
