@@ -20,6 +20,7 @@ use super::register::RegistrationId;
 use super::{Gateway, LookupId, Size, limits, presence, proxy, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
+use crate::sip::dialog::Hop;
 use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
 use crate::sip::locate::{self, Answer, Find, Target, Transport};
 use crate::sip::message::header::CSeq;
@@ -152,6 +153,24 @@ impl Gateway {
     pub(super) fn send_out(
         &mut self,
         route: RouteId,
+        request: Request,
+        purpose: Purpose,
+        now: Now,
+    ) -> Result<(), Box<Ended>> {
+        self.locate(Errand { route, request, purpose }, now)
+    }
+
+    /// Sends `request`, one in a dialog, to where its dialog says ([`Dialog::next_hop`]): with the credentials of `route`, its
+    /// rules about size and the name that TLS must prove. Its end comes to [`Gateway::on_end`].
+    ///
+    /// # Errors
+    /// It has ended already, and no other end comes.
+    ///
+    /// [`Dialog::next_hop`]: crate::sip::dialog::Dialog::next_hop
+    pub(super) fn send_in_dialog(
+        &mut self,
+        route: RouteId,
+        _hop: Option<Hop>,
         request: Request,
         purpose: Purpose,
         now: Now,

@@ -21,7 +21,7 @@ use super::service::ALLOW;
 use super::stats::Sample;
 use super::{Gateway, Timer, limits};
 use crate::ids::Ids;
-use crate::sip::endpoint::{EndpointConfig, Flow};
+use crate::sip::endpoint::{EndpointConfig, Flow, SentBy};
 use crate::sip::locate::{Destination, Target, Transport};
 use crate::sip::message::Response;
 use crate::sip::registration::{Binding, Registration, State};
@@ -142,8 +142,12 @@ pub(super) fn contact_uri(contact: &str, sip: &EndpointConfig, next_hop: &Destin
     if contact.contains(['@', ':']) {
         return Uri::parse(contact).ok();
     }
+    contact_at(contact, &sip.sent_by, next_hop)
+}
+
+fn contact_at(user: &str, names: &[(Transport, SentBy)], next_hop: &Destination) -> Option<Uri> {
     let wanted = next_hop.transport.unwrap_or(Transport::Udp);
-    let (transport, own) = sip.sent_by.iter().find(|(transport, _)| *transport == wanted).or(sip.sent_by.first())?;
+    let (transport, own) = names.iter().find(|(transport, _)| *transport == wanted).or(names.first())?;
     let port = own.port.map(|port| format!(":{port}")).unwrap_or_default();
     // UDP is what a URI without the parameter means.
     let parameter = if *transport == Transport::Udp {
@@ -151,10 +155,17 @@ pub(super) fn contact_uri(contact: &str, sip: &EndpointConfig, next_hop: &Destin
     } else {
         format!(";transport={}", transport.token().to_ascii_lowercase())
     };
-    Uri::parse(&format!("sip:{contact}@{}{port}{parameter}", own.host)).ok()
+    Uri::parse(&format!("sip:{user}@{}{port}{parameter}", own.host)).ok()
 }
 
 impl Gateway {
+    /// Our Contact in dialogs with the next hop of `route`, for what concerns `user` (a user part, escaped): where the peer's
+    /// requests reach us by the transport that leads there.
+    pub(super) fn contact_for(&self, route: RouteId, user: &str) -> Option<Uri> {
+        let (_, to) = self.settings.routes.get(route)?;
+        contact_at(user, self.endpoint.names(), &to.next_hop)
+    }
+
     /// Sets up what the settings want registered.
     pub(super) fn plan_registrations(&mut self, sip: &EndpointConfig) {
         for (route, (_, to)) in self.settings.routes.iter().enumerate() {

@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod capability;
+pub mod dialog;
 pub mod endpoint;
 pub mod event;
 pub mod framing;
