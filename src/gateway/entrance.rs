@@ -244,7 +244,7 @@ impl Gateway {
             self.on_subscribe_request(transaction, &request, asserted.as_ref(), &flow, now);
         } else if request.method == Method::Notify {
             self.stats.other_requests += 1;
-            self.on_notify_request(transaction, &request, now);
+            self.on_notify_request(transaction, &request, &flow, now);
         } else {
             self.on_other_request(transaction, &request, now);
         }

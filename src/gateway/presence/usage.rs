@@ -9,7 +9,7 @@ use super::super::errand::{End, RouteId};
 use super::super::people::UserId;
 use super::super::record::{DialogRecord, Package, RecordId};
 use crate::model::Failure;
-use crate::sip::endpoint::ServerId;
+use crate::sip::endpoint::{Flow, ServerId};
 use crate::sip::message::{Request, Status};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
@@ -116,7 +116,13 @@ impl Gateway {
     pub(in super::super) fn on_subscribe_end(&mut self, _sent: Sent, _end: End, _now: Now) {}
 
     /// A NOTIFY.
-    pub(in super::super) fn on_notify_request(&mut self, transaction: ServerId, request: &Request, now: Now) {
+    pub(in super::super) fn on_notify_request(
+        &mut self,
+        transaction: ServerId,
+        request: &Request,
+        _flow: &Flow,
+        now: Now,
+    ) {
         self.respond(transaction, request.response(Status::NO_SUCH_DIALOG), now);
     }
 
