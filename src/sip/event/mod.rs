@@ -1,3 +1,4 @@
 //! Event notification (RFC 6665): the machines of one subscription, without documents, dialogs and clocks.
 
 pub mod notifier;
+pub mod subscriber;

@@ -1,0 +1,3 @@
+//! The machine in virtual time.
+
+#![allow(clippy::unwrap_used)]
