@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Answer, BACK_OFF, Branch, DAY, Effect, Fork, Input, LATE_NOTIFY, LEAST_REFRESH, LONG_BACK_OFF, MARGIN, MAX_EXPIRES,
-    Notified, PROBATION, Phase, REFRESH_AGAIN, Reason, Report, Rules, Serial, Stand, State, Subscriber, TIMER_N,
+    Answer, BACK_OFF, Branch, DAY, Effect, Fork, Input, LATE_NOTIFY, LONG_BACK_OFF, MAX_EXPIRES, Notified, PROBATION,
+    Phase, Reason, Report, Rules, Serial, Stand, State, Subscriber, TIMER_N,
 };
 use crate::time::Now;
 
