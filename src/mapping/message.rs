@@ -32,7 +32,7 @@ pub const MAX_HOPS: u8 = 70;
 /// Messages older than this many milliseconds say when they were sent; younger ones are simply now (A-CPIM-04).
 pub const STALE_MS: i64 = 60_000;
 /// `text` as XML can hold it: lines ended by LF, characters XML forbids replaced (XML 1.0 sections 2.2 and 2.11).
-fn clean(text: &str) -> Cow<'_, str> {
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let odd = |byte: u8| byte < b' ' && byte != b'\n' && byte != b'\t';
     let noncharacter = |text: &str| text.contains(['\u{FFFE}', '\u{FFFF}']);
     if !text.bytes().any(odd) && (text.is_ascii() || !noncharacter(text)) {
@@ -64,7 +64,7 @@ fn single_line(text: &str) -> String {
 }
 
 /// Whether `tag` has the form of a language tag (RFC 5646 section 2.1), so that it can stand in a header.
-fn is_language(tag: &str) -> bool {
+pub(super) fn is_language(tag: &str) -> bool {
     tag.len() <= 64
         && tag
             .split('-')

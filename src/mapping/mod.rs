@@ -50,6 +50,7 @@ pub struct Mapping {
     wildcard: Option<usize>,
     failures: &'static failure::FailureTable,
     contents: &'static message::ContentTable,
+    presences: &'static presence::PresenceTable,
 }
 
 impl Mapping {
@@ -76,6 +77,7 @@ impl Mapping {
             by_sip,
             failures: &failure::BUILT_IN,
             contents: &message::BUILT_IN,
+            presences: &presence::BUILT_IN,
         })
     }
 

@@ -106,6 +106,14 @@ pub const DIALBACK_FEATURE: &str = "urn:xmpp:features:dialback";
 pub const BIDI: &str = "urn:xmpp:bidi";
 /// XEP-0288, the feature.
 pub const BIDI_FEATURE: &str = "urn:xmpp:features:bidi";
+/// XEP-0107.
+pub const MOOD: &str = "http://jabber.org/protocol/mood";
+/// XEP-0108.
+pub const ACTIVITY: &str = "http://jabber.org/protocol/activity";
+/// XEP-0319.
+pub const IDLE: &str = "urn:xmpp:idle:1";
+/// XEP-0060, what a node tells its subscribers.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 /// XEP-0100 address prompt.
 pub const GATEWAY: &str = "jabber:iq:gateway";
 /// XEP-0077.

@@ -1,5 +1,6 @@
 //! Extensions: for each a reader or builder of its elements, no behaviour.
 
+pub mod activity;
 pub mod caps;
 pub mod chatstates;
 pub mod contacts;
@@ -10,8 +11,11 @@ pub mod encryption;
 pub mod form;
 pub mod forward;
 pub mod hints;
+pub mod idle;
 pub mod last;
+pub mod mood;
 pub mod nick;
+pub mod pep;
 pub mod ping;
 pub mod shim;
 pub mod sid;
