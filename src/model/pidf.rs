@@ -8,9 +8,14 @@
 //!
 //! Writing is strict: what is written validates against the schemas of the RFCs, whatever stands in the [`Presence`].
 
+mod ids;
+mod lexical;
 mod read;
+mod rich;
 #[cfg(test)]
 mod tests;
+mod text;
+mod vocabulary;
 mod write;
 
 pub use read::read;
