@@ -6,7 +6,8 @@
 //! written again. An unknown element in which something `mustUnderstand` is not even kept. Errors are only what makes
 //! the whole document useless; [`Error::status`] says what the sender of a NOTIFY or PUBLISH is told.
 //!
-//! Writing is strict: what is written validates against the schemas of the RFCs, whatever stands in the [`Presence`].
+//! Writing is strict: what is written validates against the schemas of the RFCs, whatever stands in the
+//! [`Presence`](super::presence::Presence).
 
 mod ids;
 mod lexical;
@@ -21,7 +22,6 @@ mod write;
 pub use read::read;
 pub use write::write;
 
-use super::presence::Presence;
 use crate::xml;
 
 /// The media type of the document (RFC 3863 section 3.1).

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::model::presence::UserInput;
-use crate::model::presence::{Activity, Basic, Contact, Device, Mood, Note, Person, PresenceTuple, Rich, Show, Span};
+use crate::model::presence::{
+    Activity, Basic, Contact, Device, Mood, Note, Person, Presence, PresenceTuple, Rich, Show, Span,
+};
 use crate::time::Timestamp;
 use crate::xml::{Element, ErrorKind, Limit};
 
