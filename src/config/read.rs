@@ -229,7 +229,7 @@ pub(super) fn domain<'d>(section: Section<'d>) -> Read<'d, Domain> {
         credentials: section.sections("credentials").iter().filter_map(accounts::credentials).collect(),
         register: accounts::register(&section.section("register")),
         users: section.sections("user").iter().filter_map(accounts::user).collect(),
-        presence: presence::rules(&section.section("presence")),
+        presence: presence::rules(&section.section("presence"), preset),
     };
     // The rest is read even where this is only a stand-in, so that its mistakes are told too.
     let complete = home.is_some() && xmpp.is_some() && sip.is_some();

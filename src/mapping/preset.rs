@@ -1,19 +1,29 @@
 //! What is known of SIP servers by product: `mappings/peers.toml`, as defaults for a `[[domain]]` and as words for people.
 
+use super::phone::Notice;
 use super::table::{Source, TableError, refuse_duplicates};
 use serde::Deserialize;
 use std::sync::LazyLock;
 use toml::Spanned;
 
-/// The keys of a `[[domain]]` that a claim may change the default of, and whether each is a number.
-const KEYS: &[(&str, bool)] = &[
-    ("typing", false),
-    ("pager_as_chat", false),
-    ("call_id_as_thread", false),
-    ("global_failures", false),
-    ("max_message", true),
-    ("max_body", true),
+/// The keys of a `[[domain]]` and its `[domain.presence]` that a claim may change the default of, and what each takes.
+const KEYS: &[(&str, Kind)] = &[
+    ("typing", Kind::Switch),
+    ("pager_as_chat", Kind::Switch),
+    ("call_id_as_thread", Kind::Switch),
+    ("global_failures", Kind::Switch),
+    ("max_message", Kind::Number),
+    ("max_body", Kind::Number),
+    ("watch", Kind::List),
 ];
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Switch,
+    Number,
+    List,
+}
 
 const FILE: &str = "mappings/peers.toml";
 const TABLE: &str = include_str!("../../mappings/peers.toml");
@@ -30,6 +40,8 @@ pub struct Preset {
     pub product: String,
     /// What it does, those of the product it is like included.
     pub claims: Vec<Claim>,
+    /// What it writes by itself into the notes of presence documents, those of the product it is like included.
+    pub notes: Vec<Notice>,
 }
 
 /// One thing that a product does.
@@ -54,6 +66,18 @@ pub enum Value {
     Boolean(bool),
     /// A number of bytes.
     Number(usize),
+    /// Names.
+    List(Vec<String>),
+}
+
+impl Value {
+    fn kind(&self) -> Kind {
+        match self {
+            Value::Boolean(_) => Kind::Switch,
+            Value::Number(_) => Kind::Number,
+            Value::List(_) => Kind::List,
+        }
+    }
 }
 
 impl std::fmt::Display for Value {
@@ -61,6 +85,7 @@ impl std::fmt::Display for Value {
         match self {
             Value::Boolean(value) => value.fmt(f),
             Value::Number(value) => value.fmt(f),
+            Value::List(names) => write!(f, "{names:?}"),
         }
     }
 }
@@ -96,7 +121,7 @@ impl Preset {
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.value(key)? {
             Value::Boolean(value) => Some(*value),
-            Value::Number(_) => None,
+            Value::Number(_) | Value::List(_) => None,
         }
     }
 
@@ -105,7 +130,16 @@ impl Preset {
     pub fn number(&self, key: &str) -> Option<usize> {
         match self.value(key)? {
             Value::Number(value) => Some(*value),
-            Value::Boolean(_) => None,
+            Value::Boolean(_) | Value::List(_) => None,
+        }
+    }
+
+    /// The default of a list.
+    #[must_use]
+    pub fn list(&self, key: &str) -> Option<&[String]> {
+        match self.value(key)? {
+            Value::List(names) => Some(names),
+            Value::Boolean(_) | Value::Number(_) => None,
         }
     }
 }
@@ -124,6 +158,8 @@ struct Row {
     like: Option<String>,
     #[serde(default)]
     claim: Vec<Spanned<Claim>>,
+    #[serde(default)]
+    note: Vec<Spanned<Notice>>,
 }
 
 fn read(file: &'static str, text: &str) -> Result<Vec<Preset>, TableError> {
@@ -138,17 +174,20 @@ fn read(file: &'static str, text: &str) -> Result<Vec<Preset>, TableError> {
             check(&source, claim)?;
             claims.push(claim.get_ref().clone());
         }
+        refuse_duplicates(&source, row.note.iter().map(|note| (note.span().start, &note.get_ref().note)))?;
+        let mut notes: Vec<_> = row.note.iter().map(|note| note.get_ref().clone()).collect();
         if let Some(like) = &row.like {
             let other = presets.iter().find(|preset| preset.name == *like);
             let other = other.ok_or_else(|| source.error(at, format!("`{like}` is no peer above this one")))?;
             let own = |claim: &&Claim| claim.key.is_none() || !claims.iter().any(|own: &Claim| own.key == claim.key);
             let shared: Vec<_> = other.claims.iter().filter(own).cloned().collect();
             claims.extend(shared);
+            notes.extend(other.notes.iter().cloned());
         }
         if claims.is_empty() {
             return Err(source.error(at, format!("{} has no claim; a preset that says nothing is none", row.name)));
         }
-        presets.push(Preset { name: row.name.clone(), product: row.product.clone(), claims });
+        presets.push(Preset { name: row.name.clone(), product: row.product.clone(), claims, notes });
     }
     Ok(presets)
 }
@@ -162,7 +201,7 @@ fn check(source: &Source<'_>, claim: &Spanned<Claim>) -> Result<(), TableError> 
     match (&claim.key, &claim.value) {
         (None, None) => Ok(()),
         (Some(key), Some(value)) => match KEYS.iter().find(|(known, _)| known == key) {
-            Some((_, number)) if *number == matches!(value, Value::Number(_)) => Ok(()),
+            Some((_, kind)) if *kind == value.kind() => Ok(()),
             Some(_) => error(format!("{key} cannot be {value}")),
             None => error(format!("`{key}` is no key that a preset may set")),
         },

@@ -158,7 +158,9 @@ fn read_rendering(target: &Element) -> Option<Rendering> {
         let name = param.attr("pname").unwrap_or_default().trim();
         param.is(NAMESPACE, "param") && name.trim_start_matches('+').eq_ignore_ascii_case("sip.rendering")
     };
-    let value = target.children().find(is_rendering)?.attr("pval")?;
+    let param = target.children().find(is_rendering)?;
+    // Asterisk and FreeSWITCH spell it `pvalue`.
+    let value = param.attr("pval").or(param.attr("pvalue"))?;
     match value.trim().to_ascii_lowercase().as_str() {
         "yes" => Some(Rendering::Yes),
         "no" => Some(Rendering::No),

@@ -18,6 +18,7 @@ pub mod message;
 pub mod mime;
 pub mod pidf;
 pub mod presence;
+pub mod reg_info;
 
 pub use address::Address;
 pub use failure::{Failure, NewAddress, Reason};

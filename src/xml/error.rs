@@ -64,6 +64,9 @@ pub struct Limits {
     /// Whether comments and processing instructions of a document are skipped. In streams never
     /// (RFC 6120 section 11.1).
     pub comments: bool,
+    /// Whether a document whose bytes are UTF-8 may claim another encoding, as FreeSWITCH's do. In streams never
+    /// (RFC 6120 section 11.6).
+    pub encodings: bool,
 }
 
 impl Limits {
@@ -76,10 +79,11 @@ impl Limits {
         Self { stanza: bytes.max(Self::SMALLEST_STANZA), ..self }
     }
 
-    /// For bodies of SIP messages: comments are skipped as any XML processor may.
+    /// For bodies of SIP messages: comments are skipped as any XML processor may, and what is said of the encoding is not
+    /// believed.
     #[must_use]
     pub fn document() -> Self {
-        Self { comments: true, ..Self::default() }
+        Self { comments: true, encodings: true, ..Self::default() }
     }
 }
 
@@ -93,6 +97,7 @@ impl Default for Limits {
             namespaces: 64,
             skip: 0,
             comments: false,
+            encodings: false,
         }
     }
 }

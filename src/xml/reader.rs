@@ -17,7 +17,7 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Element, Error> {
     text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if let Some(rest) = text.strip_prefix("<?xml").filter(|rest| rest.bytes().next().is_some_and(chars::is_space)) {
         let end = rest.find("?>").ok_or(Error::malformed("an XML declaration without an end"))?;
-        tag::declaration(&rest[..end])?;
+        tag::declaration(&rest[..end], limits.encodings)?;
         text = &rest[end + 2..];
     }
     Tree::new(text, &Outer::default(), limits).read()

@@ -196,7 +196,7 @@ impl Splitter {
         if !inside.bytes().next().is_some_and(chars::is_space) {
             return Err(Error::restricted("a processing instruction (RFC 6120 section 11.1)"));
         }
-        tag::declaration(inside)?;
+        tag::declaration(inside, false)?;
         self.scanner.consume(end + 2);
         Ok(true)
     }

@@ -151,15 +151,15 @@ fn declare_once<'a>(
     scope.declare(prefix, uri, limits)
 }
 
-/// Reads the inside of `<?xml … ?>`: version 1.0, no encoding but UTF-8 (RFC 6120 sections 11.5, 11.6, 11.8).
-pub(super) fn declaration(inside: &str) -> Result<(), Error> {
+/// Reads the inside of `<?xml … ?>`: version 1.0, no encoding but UTF-8 (RFC 6120 sections 11.5, 11.6, 11.8), or `any`.
+pub(super) fn declaration(inside: &str, any: bool) -> Result<(), Error> {
     let mut stage = 0;
     for attribute in Attributes(inside) {
         let (name, value) = attribute?;
         stage = match (stage, name) {
             (0, "version") if value == "1.0" => 1,
             (0, "version") => return Err(Error::new(ErrorKind::Format, "not XML 1.0 (RFC 6120 section 11.8)")),
-            (1, "encoding") if value.eq_ignore_ascii_case("utf-8") => 2,
+            (1, "encoding") if any || value.eq_ignore_ascii_case("utf-8") => 2,
             (1, "encoding") => return Err(Error::new(ErrorKind::Encoding, "not UTF-8 (RFC 6120 section 11.6)")),
             (1 | 2, "standalone") if matches!(&*value, "yes" | "no") => 3,
             _ => return Err(Error::malformed("an XML declaration that is none")),
@@ -345,10 +345,10 @@ mod tests {
         for good in
             [" version='1.0'", " version='1.0' encoding='utf-8'", " version=\"1.0\" encoding='UTF-8' standalone='yes' "]
         {
-            assert_eq!(declaration(good), Ok(()), "{good}");
+            assert_eq!(declaration(good, false), Ok(()), "{good}");
         }
         for bad in ["", " encoding='UTF-8'", " version='1.0' standalone='maybe'", " version='1.0' version='1.0'"] {
-            assert_eq!(declaration(bad).map_err(|error| error.kind), Err(ErrorKind::NotWellFormed), "{bad}");
+            assert_eq!(declaration(bad, true).map_err(|error| error.kind), Err(ErrorKind::NotWellFormed), "{bad}");
         }
     }
 }

@@ -6,15 +6,20 @@ use crate::config::value::Bad;
 use crate::gateway::record::Package;
 use crate::gateway::{PresenceLimits, PresenceRules};
 use crate::mapping::phone::PhoneRules;
+use crate::mapping::preset::Preset;
 use crate::model::presence::Show;
 use crate::xmpp::escape::escape_local;
 
 /// Subscriptions are asked for no shorter than a minute: each refresh is work for the PBX.
 const LEAST_EXPIRES: u32 = 60;
 
-/// How presence crosses at one SIP domain.
-pub(super) fn rules(section: &Section<'_>) -> PresenceRules {
+/// How presence crosses at one SIP domain, whose server is `peer`.
+pub(super) fn rules(section: &Section<'_>, peer: Option<&'static Preset>) -> PresenceRules {
     let defaults = PresenceRules::default();
+    let watch = peer.and_then(|peer| peer.list("watch")).map(|names| {
+        let named = |name: &String| WATCHED.iter().copied().find(|package| package.name() == name);
+        names.iter().filter_map(named).collect()
+    });
     let packages = |key, takes: &'static [Package], default: Vec<Package>| {
         if !section.has(key) {
             return default;
@@ -26,10 +31,10 @@ pub(super) fn rules(section: &Section<'_>) -> PresenceRules {
     };
     let expires = section.duration("expires", SECOND * LEAST_EXPIRES..=24 * HOUR, SECOND * defaults.expires);
     PresenceRules {
-        watch: packages("watch", WATCHED, defaults.watch),
+        watch: packages("watch", WATCHED, watch.unwrap_or(defaults.watch)),
         serve: packages("serve", SERVED, defaults.serve),
         expires: u32::try_from(expires.as_secs()).unwrap_or(defaults.expires),
-        phone: phone(section),
+        phone: phone(section, peer),
         dnd_is_busy: section.boolean("dnd_is_busy", defaults.dnd_is_busy),
         publish: section.boolean("publish", defaults.publish),
         list: section.parsed("list", list_user),
@@ -47,7 +52,7 @@ fn package(text: &str, takes: &[Package]) -> Result<Package, Bad> {
     })
 }
 
-fn phone(section: &Section<'_>) -> PhoneRules {
+fn phone(section: &Section<'_>, peer: Option<&'static Preset>) -> PhoneRules {
     let defaults = PhoneRules::default();
     let words = |key| section.parsed(key, |text| Ok(text.to_owned()));
     PhoneRules {
@@ -56,6 +61,7 @@ fn phone(section: &Section<'_>) -> PhoneRules {
         ringing: words("ringing_text"),
         held: words("held_text"),
         caller_of: section.list("caller_of", localpart),
+        notes: peer.map_or(&[], |peer| &peer.notes),
     }
 }
 

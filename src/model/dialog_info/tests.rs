@@ -98,6 +98,8 @@ fn a_call_is_held_while_none_is_listened_to() {
     assert_eq!(calls.usage(), Use::Held);
     calls.take(document(4, "full", &held("1", "yes"))).unwrap();
     assert_eq!(calls.usage(), Use::Talking);
+    calls.take(document(5, "full", &held("1", "no").replace("pval=", "pvalue="))).unwrap();
+    assert_eq!(calls.usage(), Use::Held, "as Asterisk and FreeSWITCH spell it");
 }
 
 #[test]
