@@ -177,6 +177,8 @@ enum Timer {
     Register(register::RegistrationId),
     /// Registrations that were taken back have had their time.
     Unregistered,
+    /// Something about a watch is due.
+    Watch(record::RecordId, presence::WatchClock),
 }
 
 impl Gateway {
@@ -261,7 +263,7 @@ impl Gateway {
                 self.ask_endpoint(now, |endpoint, events| endpoint.flow_closed(&flow, now, events));
                 self.on_registered_flow_closed(&flow, now);
             }
-            Input::LinkUp(link) => self.on_link_up(link),
+            Input::LinkUp(link) => self.on_link_up(link, now),
             Input::LinkDown(link) => self.on_link_down(link, now),
             Input::DomainDown(link, domain) => self.fail_domain(link, &domain, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),
@@ -303,6 +305,7 @@ impl Gateway {
                 Timer::Leg(client, count) => self.on_leg_timer(client, count, now),
                 Timer::Register(id) => self.on_register_due(id, now),
                 Timer::Unregistered => self.on_unregistered(),
+                Timer::Watch(id, clock) => self.on_watch_clock(id, clock, now),
             }
         }
     }
@@ -394,22 +397,25 @@ impl Gateway {
         }
     }
 
-    fn on_link_up(&mut self, link: Link) {
+    fn on_link_up(&mut self, link: Link, now: Now) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.up = true;
         self.offer_held(link);
+        self.show_missed(link, now);
     }
 
     fn on_link_down(&mut self, link: Link, now: Now) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.up = false;
         state.last_ping = None;
+        self.doubt_shown(link, now);
         self.fail_link(link, now);
     }
 
     fn on_unsent(&mut self, link: Link, stanza: Stanza, now: Now) {
         match &stanza {
             Stanza::Message(message) if message.error().is_none() => self.on_message_unsent(message, now),
+            Stanza::Presence(presence) if presence.is_state() => self.on_presence_unsent(presence, now),
             Stanza::Message(_) | Stanza::Presence(_) => self.on_outcome_unsent(link, stanza, now),
             // A ping has a timer that lets the next one go; sending it again now would find the link as full as it is.
             Stanza::Iq(_) => {}

@@ -9,7 +9,7 @@ use crate::sip::message::check::{check, check_required};
 use crate::sip::message::{Method, Name, Request, Response, Status};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
-use crate::xmpp::stanza::{Condition, Iq, IqKind, PresenceKind, Stanza, StanzaError};
+use crate::xmpp::stanza::{Condition, Iq, IqKind, Stanza, StanzaError};
 use crate::xmpp::xep::{disco, last, ping, time, vcard, version};
 
 /// What we serve on the SIP side.
@@ -81,20 +81,6 @@ impl Gateway {
         let address = self.mapping.jid_to_address(to).to_bare();
         let uri = self.mapping.address_to_uri(&address).ok().map(|uri| uri.as_str().to_owned());
         vcard::card(address.user.as_deref(), uri.as_deref(), None)
-    }
-
-    /// Refuses a presence stanza in words.
-    pub(super) fn refuse_presence(&mut self, link: Link, presence: &Stanza) {
-        self.stats.stanzas_ignored += 1;
-        let Stanza::Presence(presence) = presence else { return };
-        if presence.kind != PresenceKind::Subscribe {
-            return;
-        }
-        let error = StanzaError::new(Condition::FeatureNotImplemented)
-            .with_text("This gateway carries messages only; presence cannot be subscribed to.");
-        if let Some(reply) = presence.error_reply(error) {
-            self.tell(link, Stanza::Presence(reply));
-        }
     }
 
     /// The refusal of a request that nobody could serve, whatever it asks.

@@ -18,18 +18,30 @@ mod serve;
 pub(super) mod usage;
 mod watch;
 
-use super::record::{Direction, Record, Write};
+use super::record::{Direction, Record, RecordId, Write};
 use super::{Gateway, Link};
 use crate::time::Now;
 use crate::xmpp::stanza::{Presence, PresenceKind};
 
 pub(super) use usage::Sent;
+pub(super) use watch::Clock as WatchClock;
 
 /// What presence keeps.
 #[derive(Debug, Default)]
 pub(super) struct Presences {
     /// What the store is to be told before the step's outputs leave.
     pub(super) writes: Vec<Write>,
+    watching: watch::Watching,
+    stats: Stats,
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+struct Stats {
+    /// Notifications whose document could not be read.
+    documents_unreadable: u64,
+    /// Records of domains that are not configured any more.
+    records_idle: u64,
 }
 
 impl Gateway {
@@ -49,11 +61,11 @@ impl Gateway {
         }
         match presence.kind {
             PresenceKind::Subscribe | PresenceKind::Unsubscribe | PresenceKind::Probe => {
-                self.watch_on_presence(link, presence, now);
+                self.watch_on_presence(link, &presence, now);
             }
             PresenceKind::Subscribed | PresenceKind::Unsubscribed => self.serve_on_presence(link, presence, now),
             PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Error => {
-                self.watch_on_presence(link, presence.clone(), now);
+                self.watch_on_presence(link, &presence, now);
                 self.serve_on_presence(link, presence, now);
             }
         }
@@ -70,7 +82,7 @@ impl Gateway {
         for record in records {
             match record {
                 Record::Authorization(record) => match record.direction {
-                    Direction::ToSip => self.watch_restore(record, now),
+                    Direction::ToSip => self.watch_restore(record),
                     Direction::ToXmpp => self.serve_restore(record, now),
                 },
                 Record::Dialog(record) => match record.direction {
@@ -80,9 +92,11 @@ impl Gateway {
                 Record::Publication(record) => self.publish_restore(record, now),
             }
         }
+        self.watches_restored(now);
     }
 
-    fn on_own_presence(&mut self, _link: Link, _presence: &Presence) {
-        self.stats.stanzas_ignored += 1;
+    /// A name for a record.
+    fn new_record(&mut self) -> RecordId {
+        RecordId(self.ids.number() >> 1)
     }
 }

@@ -127,4 +127,12 @@ impl Gateway {
     }
 
     pub(super) fn usage_restore(&mut self, _record: DialogRecord, _now: Now) {}
+
+    /// The usages of a pair, restored from the store.
+    pub(super) fn usages_of(&self, _watcher: &str, _target: &str) -> Vec<(UsageId, Package)> {
+        Vec::new()
+    }
+
+    /// Gives a restored usage its owner.
+    pub(super) fn usage_own(&mut self, _id: UsageId, _owner: Owner) {}
 }

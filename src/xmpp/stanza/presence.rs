@@ -77,6 +77,12 @@ impl Presence {
         Self { from: Some(from), to: Some(to), kind, ..Self::default() }
     }
 
+    /// Whether it says how somebody is, and not a word about subscriptions: if it is lost, the next makes up for it.
+    #[must_use]
+    pub fn is_state(&self) -> bool {
+        matches!(self.kind, PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Probe)
+    }
+
     /// The same with one more child.
     #[must_use]
     pub fn with(mut self, child: Element) -> Self {

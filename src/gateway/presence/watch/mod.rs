@@ -1,0 +1,316 @@
+//! XMPP users watch SIP users (RFC 8048 sections 5.2, 6.3 and 7.1).
+//!
+//! A [`Watch`] is one authorization with what is seen through it. It lives until the watcher gives it up or the target
+//! refuses; the subscriptions on the SIP side come and go beneath it (`usage`), and nothing that happens to them short of a
+//! refusal ends it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `stanza` | what the watcher says: `subscribe`, `unsubscribe`, `probe`, and whether she is there |
+//! | `told` | what the subscriptions say |
+//! | `show` | what the watcher sees, and what of it has changed |
+//! | `poll` | a look without a subscription |
+//! | `restore` | after a restart |
+
+mod poll;
+mod restore;
+mod show;
+mod stanza;
+mod told;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use super::super::errand::RouteId;
+use super::super::record::{
+    self, Authorization, AuthorizationRecord, Direction, Kind, Package, Record, RecordId, Write,
+};
+use super::super::{Gateway, Link, Timer};
+use super::usage::{Owner, UsageId, Want};
+use crate::time::{Now, Timestamp};
+use crate::xmpp::jid::BareJid;
+use view::View;
+
+/// A watcher who has gone may come back without cost for so long: phones change networks, laptops sleep.
+const GONE_GRACE: Duration = Duration::from_secs(300);
+
+/// What was seen is shown for so long after the SIP side was lost: a PBX that restarts is back by then, and its users did not
+/// go away meanwhile.
+const LOST_GRACE: Duration = Duration::from_secs(120);
+
+/// A watcher's link that was full may have room again.
+const SHOW_AGAIN: Duration = Duration::from_millis(500);
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    watches: HashMap<RecordId, Box<Watch>>,
+    /// By a keyed hash of watcher and target; whoever looks compares the addresses.
+    by_pair: HashMap<u64, RecordId>,
+    /// How many each watcher has, and each target, by a hash of the address.
+    counts: HashMap<u64, u32>,
+    polls: HashMap<RecordId, poll::Poll>,
+    hasher: RandomState,
+    restored: restore::Restored,
+}
+
+/// One XMPP user's authorization to see one SIP user, asked for or granted.
+#[derive(Debug)]
+struct Watch {
+    watcher: BareJid,
+    target: BareJid,
+    link: Link,
+    route: RouteId,
+    stage: Stage,
+    changed_at: Timestamp,
+    /// The subscriptions of it: one for each package.
+    usages: Vec<Use>,
+    view: View,
+    /// What the watcher's server was told last, by resource.
+    shown: Vec<show::Shown>,
+    /// When the watcher's server was told last, in monotonic time.
+    told_at: Duration,
+    /// Whether something changed that the watcher's server could not be told.
+    missed: bool,
+    /// Whether the watcher is there, as far as her server lets us know.
+    presence: Attendance,
+    /// Whether a deadline of the same kind is set already.
+    waits: Waits,
+    /// Whether she was told that the first try failed.
+    complained: bool,
+}
+
+/// One subscription of a watch.
+#[derive(Debug)]
+struct Use {
+    package: Package,
+    usage: UsageId,
+    standing: Standing,
+}
+
+/// How a subscription of a watch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing was said yet, or `pending`.
+    Open,
+    /// It tells.
+    Active,
+    /// It is tried again.
+    Lost,
+    /// It will never be.
+    Refused,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Asked,
+    Granted,
+    /// The watcher has given it up, and the SIP side is being told.
+    Closing,
+}
+
+/// Whether the watcher is there (RFC 8048 section 8.1): known only where the target watches her too, or from probes.
+#[derive(Debug, Default)]
+struct Attendance {
+    /// Hashes of the resources that said so.
+    here: Vec<u32>,
+    /// All of them have said that they are gone.
+    gone: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Waits {
+    gone: bool,
+    lost: bool,
+    show: bool,
+}
+
+/// Deadlines of a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Clock {
+    /// The watcher has been away for long enough.
+    Gone,
+    /// The SIP side has been silent for long enough.
+    Lost,
+    /// What could not be told is told again.
+    Show,
+    /// It begins again after a restart.
+    Restored,
+}
+
+impl Watching {
+    fn hash(&self, one: &str, other: &str) -> u64 {
+        self.hasher.hash_one((one, other))
+    }
+
+    fn find(&self, watcher: &str, target: &str) -> Option<RecordId> {
+        let id = *self.by_pair.get(&self.hash(watcher, target))?;
+        let watch = self.watches.get(&id)?;
+        (watch.watcher.as_str() == watcher && watch.target.as_str() == target).then_some(id)
+    }
+
+    fn count(&self, of: &str) -> usize {
+        self.counts.get(&self.hash(of, "")).map_or(0, |count| *count as usize)
+    }
+
+    fn insert(&mut self, id: RecordId, watch: Watch) {
+        for one in [watch.watcher.as_str(), watch.target.as_str()] {
+            *self.counts.entry(self.hasher.hash_one((one, ""))).or_default() += 1;
+        }
+        self.by_pair.insert(self.hash(watch.watcher.as_str(), watch.target.as_str()), id);
+        self.watches.insert(id, Box::new(watch));
+    }
+
+    fn remove(&mut self, id: RecordId) -> Option<Box<Watch>> {
+        let watch = self.watches.remove(&id)?;
+        for one in [watch.watcher.as_str(), watch.target.as_str()] {
+            let key = self.hasher.hash_one((one, ""));
+            if let Some(count) = self.counts.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&key);
+                }
+            }
+        }
+        self.by_pair.remove(&self.hash(watch.watcher.as_str(), watch.target.as_str()));
+        Some(watch)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.watches.len()
+    }
+}
+
+impl Watch {
+    fn new(watcher: BareJid, target: BareJid, link: Link, route: RouteId, stage: Stage, now: Timestamp) -> Self {
+        Self {
+            watcher,
+            target,
+            link,
+            route,
+            stage,
+            changed_at: now,
+            usages: Vec::new(),
+            view: View::default(),
+            shown: Vec::new(),
+            told_at: Duration::ZERO,
+            missed: false,
+            presence: Attendance::default(),
+            waits: Waits::default(),
+            complained: false,
+        }
+    }
+
+    fn record(&self, id: RecordId) -> Option<AuthorizationRecord> {
+        let state = match self.stage {
+            Stage::Asked => Authorization::Asked,
+            Stage::Granted => Authorization::Granted,
+            Stage::Closing => return None,
+        };
+        Some(AuthorizationRecord {
+            id,
+            shard: record::shard_of(self.watcher.as_str(), self.target.as_str()),
+            direction: Direction::ToSip,
+            watcher: self.watcher.as_str().to_owned(),
+            target: self.target.as_str().to_owned(),
+            state,
+            changed_at: self.changed_at,
+        })
+    }
+
+    fn stands(&self, standing: Standing) -> bool {
+        self.usages.iter().any(|one| one.standing == standing)
+    }
+
+    fn used(&mut self, usage: UsageId) -> Option<&mut Use> {
+        self.usages.iter_mut().find(|one| one.usage == usage)
+    }
+}
+
+impl Gateway {
+    /// Writes down how far the authorization is.
+    fn put_watch(&mut self, id: RecordId) {
+        let record = self.presence.watching.watches.get(&id).and_then(|watch| watch.record(id));
+        if let Some(record) = record {
+            self.presence.writes.push(Write::Put(Box::new(Record::Authorization(record))));
+        }
+    }
+
+    fn drop_watch(&mut self, id: RecordId) -> Option<Box<Watch>> {
+        let watch = self.presence.watching.remove(id)?;
+        self.presence.writes.push(Write::Drop(Kind::Authorization, id));
+        Some(watch)
+    }
+
+    /// Subscribes to what the domain has of the target and is not subscribed to yet.
+    fn open_usages(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get(&id) else { return };
+        let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
+        let wanted = route.presence.watch.iter().copied();
+        let missing: Vec<_> = wanted.filter(|package| watch.usages.iter().all(|one| one.package != *package)).collect();
+        let user = self.people.find(watch.route, watch.watcher.as_jid());
+        let want = |package| Want {
+            owner: Owner::Watch(id),
+            route: watch.route,
+            user,
+            watcher: watch.watcher.clone(),
+            target: watch.target.clone(),
+            package,
+            once: false,
+        };
+        let wants: Vec<_> = missing.into_iter().map(want).collect();
+        for want in wants {
+            let package = want.package;
+            let usage = self.usage_open(want, now);
+            if let Some(watch) = self.presence.watching.watches.get_mut(&id) {
+                watch.usages.push(Use { package, usage, standing: Standing::Open });
+            }
+        }
+    }
+
+    /// A deadline of a watch.
+    pub(in super::super) fn on_watch_clock(&mut self, id: RecordId, clock: Clock, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        match clock {
+            Clock::Gone => {
+                watch.waits.gone = false;
+                if watch.presence.gone {
+                    self.let_go(id, now);
+                }
+            }
+            Clock::Lost => {
+                watch.waits.lost = false;
+                if !watch.stands(Standing::Active) && watch.stage == Stage::Granted {
+                    watch.view.forget_all();
+                    self.show(id, now);
+                }
+            }
+            Clock::Show => {
+                watch.waits.show = false;
+                self.show(id, now);
+            }
+            Clock::Restored => self.open_usages(id, now),
+        }
+    }
+
+    fn set_watch_clock(&mut self, id: RecordId, clock: Clock, delay: Duration, now: Now) {
+        self.timers.set(now, delay, Timer::Watch(id, clock));
+    }
+
+    /// The watcher is away: no dialog is kept for her (RFC 8048 section 5.2.2), and the authorization stays.
+    fn let_go(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        watch.view.forget_all();
+        watch.shown.clear();
+        for one in std::mem::take(&mut watch.usages) {
+            self.usage_close(one.usage, now);
+        }
+    }
+}

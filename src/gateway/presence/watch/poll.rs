@@ -1,0 +1,90 @@
+//! A look without a subscription (RFC 8048 section 7.1): somebody's server probes for a watcher that stox does not know.
+//!
+//! Servers probe for those who are in the watcher's roster. So where the SIP side answers with a state, the roster is right
+//! and we have forgotten, or another gateway was here before: then the authorization is taken up again. Nobody is asked, and
+//! no roster is touched.
+
+use super::super::super::record::{Package, RecordId};
+use super::super::super::{Gateway, Link, Output};
+use super::super::usage::{Owner, Told, Want};
+use super::view::View;
+use super::{Stage, Watch};
+use crate::time::Now;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::Stanza;
+
+/// Polls that are out at once; beyond it probes are not answered, as RFC 6121 section 4.3.2 allows.
+const POLLS: usize = 10_000;
+
+/// One that is out.
+#[derive(Debug)]
+pub(super) struct Poll {
+    link: Link,
+    route: usize,
+    watcher: Jid,
+    target: Jid,
+}
+
+impl Gateway {
+    pub(super) fn poll(&mut self, link: Link, from: &Jid, to: &Jid, now: Now) {
+        let Some(route) = self.settings.route_of(to.domain()) else { return };
+        let presence =
+            self.settings.routes.get(route).is_some_and(|(_, it)| it.presence.watch.contains(&Package::Presence));
+        if !presence || self.presence.watching.polls.len() >= POLLS {
+            self.stats.stanzas_ignored += 1;
+            return;
+        }
+        let id = self.new_record();
+        let poll = Poll { link, route, watcher: from.clone(), target: to.clone() };
+        self.presence.watching.polls.insert(id, poll);
+        let user = self.people.find(route, from);
+        let (watcher, target) = (from.to_bare(), to.to_bare());
+        let package = Package::Presence;
+        self.usage_open(Want { owner: Owner::Watch(id), route, user, watcher, target, package, once: true }, now);
+    }
+
+    pub(super) fn on_polled(&mut self, id: RecordId, told: Told, now: Now) {
+        match told {
+            Told::State(fork, body) => {
+                let Some(poll) = self.presence.watching.polls.get(&id) else { return };
+                let mut view = View::default();
+                if view.take(Package::Presence, fork, &body, self.settings.presence.document).is_err() {
+                    return;
+                }
+                let Some((_, route)) = self.settings.routes.get(poll.route) else { return };
+                let user = poll.target.local().unwrap_or_default();
+                let Some(state) = view.state(&route.presence.phone, user) else { return };
+                let told = self.mapping.presence_to_xmpp(&state, &poll.target.to_bare(), &poll.watcher);
+                let link = poll.link;
+                if self.link_is_up(link) {
+                    self.outputs.extend(told.into_iter().map(|one| Output::Stanza(link, Stanza::Presence(one))));
+                }
+                self.take_up(id, now);
+            }
+            Told::Pending | Told::Active(_) | Told::Nothing(_) | Told::ForkOver(_) => {}
+            Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Lost(_) | Told::Over => {
+                self.presence.watching.polls.remove(&id);
+            }
+        }
+    }
+
+    /// The SIP side lets this watcher see, so she was authorized. Only servers ask from a bare address; a client that asks by
+    /// itself gets an answer and no more.
+    fn take_up(&mut self, poll: RecordId, now: Now) {
+        let Some(poll) = self.presence.watching.polls.get(&poll) else { return };
+        let (watcher, target) = (poll.watcher.to_bare(), poll.target.to_bare());
+        let known = self.presence.watching.find(watcher.as_str(), target.as_str()).is_some();
+        let limits = &self.settings.presence;
+        let full = self.presence.watching.len() >= limits.subscriptions
+            || self.presence.watching.count(watcher.as_str()) >= limits.per_watcher;
+        if known || full || !poll.watcher.is_bare() {
+            return;
+        }
+        tracing::debug!(watcher = watcher.as_str(), target = target.as_str(), "a forgotten authorization is taken up");
+        let watch = Watch::new(watcher, target, poll.link, poll.route, Stage::Granted, now.wall);
+        let id = self.new_record();
+        self.presence.watching.insert(id, watch);
+        self.put_watch(id);
+        self.open_usages(id, now);
+    }
+}

@@ -1,0 +1,64 @@
+//! After a restart: authorizations are as they were, and what is not subscribed to begins again, spread.
+
+use std::time::Duration;
+
+use super::super::super::Gateway;
+use super::super::super::record::{AuthorizationRecord, RecordId};
+use super::{Clock, Use, Watch};
+use crate::time::Now;
+use crate::xmpp::jid::BareJid;
+
+/// Subscriptions that begin again after a restart do so within this time, or at [`RATE`] if that takes longer.
+const SPREAD: Duration = Duration::from_secs(300);
+
+/// So many of them in a second at most, which no presence server feels.
+const RATE: u32 = 200;
+
+/// Authorizations that were restored and wait for their dialogs.
+#[derive(Debug, Default)]
+pub(super) struct Restored(Vec<RecordId>);
+
+impl Gateway {
+    pub(in super::super) fn watch_restore(&mut self, record: AuthorizationRecord) {
+        let (Ok(watcher), Ok(target)) = (BareJid::parse(&record.watcher), BareJid::parse(&record.target)) else {
+            return;
+        };
+        let link = self.settings.link_of(target.domain());
+        let route = self.settings.route_of(target.domain());
+        let (Some(link), Some(route), Some(stage)) = (link, route, Self::stage_of(record.state)) else {
+            // Its domain is not configured any more; the record stays, for it may come back.
+            self.presence.stats.records_idle += 1;
+            return;
+        };
+        let mut watch = Watch::new(watcher, target, link, route, stage, record.changed_at);
+        watch.changed_at = record.changed_at;
+        self.presence.watching.insert(record.id, watch);
+        self.presence.watching.restored.0.push(record.id);
+    }
+
+    /// All records are in: dialogs find their authorizations, and authorizations without dialogs get new ones.
+    pub(in super::super) fn watches_restored(&mut self, now: Now) {
+        let restored = std::mem::take(&mut self.presence.watching.restored.0);
+        let mut late = Vec::new();
+        for id in restored {
+            let Some(watch) = self.presence.watching.watches.get(&id) else { continue };
+            let usages = self.usages_of(watch.watcher.as_str(), watch.target.as_str());
+            for (usage, _) in &usages {
+                self.usage_own(*usage, super::Owner::Watch(id));
+            }
+            let Some(watch) = self.presence.watching.watches.get_mut(&id) else { continue };
+            let uses = usages.into_iter();
+            watch.usages.extend(uses.map(|(usage, package)| Use { package, usage, standing: super::Standing::Open }));
+            if let Some((_, route)) = self.settings.routes.get(watch.route)
+                && route.presence.watch.len() > watch.usages.len()
+            {
+                late.push(id);
+            }
+        }
+        let many = u32::try_from(late.len()).unwrap_or(u32::MAX);
+        let spread = SPREAD.max(Duration::from_secs(u64::from(many / RATE)));
+        for (id, place) in late.into_iter().zip(1_u32..) {
+            self.set_watch_clock(id, Clock::Restored, spread.mul_f64(f64::from(place) / f64::from(many.max(1))), now);
+        }
+    }
+}

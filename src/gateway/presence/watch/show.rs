@@ -1,0 +1,134 @@
+//! What the watcher sees: presence by resource, told only where it has changed.
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use super::super::super::record::RecordId;
+use super::super::super::{Gateway, Link, Output};
+use super::{Clock, SHOW_AGAIN, Stage};
+use crate::time::Now;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
+
+/// What was told so long before a link broke was heard: longer than it takes to find out that a stream is dead
+/// (`ping_every` and `ping_timeout`).
+const IN_DOUBT: Duration = Duration::from_secs(120);
+
+/// What was told of one resource.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Empty: of the bare address.
+    resource: Box<str>,
+    available: bool,
+    /// A hash of the whole stanza.
+    print: u64,
+}
+
+impl Shown {
+    fn of(presence: &Presence, hasher: &impl std::hash::BuildHasher) -> Self {
+        let resource = presence.from.as_ref().and_then(Jid::resource).unwrap_or_default();
+        let available = presence.kind == PresenceKind::Available;
+        let mut state = hasher.build_hasher();
+        presence.lang.hash(&mut state);
+        available.hash(&mut state);
+        let mut text = Vec::with_capacity(256);
+        for child in &presence.payload {
+            crate::xml::writer::write(child, crate::xml::ns::CLIENT, &mut text);
+        }
+        text.hash(&mut state);
+        Self { resource: resource.into(), available, print: state.finish() }
+    }
+}
+
+impl Gateway {
+    /// Tells the watcher what has changed: every tuple as the presence of its resource, and those that have vanished as
+    /// unavailable (RFC 8048 section 6.3).
+    pub(super) fn show(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get(&id) else { return };
+        if watch.stage != Stage::Granted {
+            return;
+        }
+        let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
+        let (target, watcher) = (&watch.target, watch.watcher.as_jid());
+        let state = watch.view.state(&route.presence.phone, target.local().unwrap_or_default());
+        let told = match state {
+            Some(state) => self.mapping.presence_to_xmpp(&state, target, watcher),
+            // Nothing is known. Who has a subscription that is silent sees an absent user, and who waits sees what she saw.
+            None if watch.usages.is_empty() => return,
+            None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
+        };
+        let hasher = &self.presence.watching.hasher;
+        let shown: Vec<_> = told.iter().map(|presence| Shown::of(presence, hasher)).collect();
+        let gone =
+            watch.shown.iter().filter(|old| old.available && shown.iter().all(|new| new.resource != old.resource));
+        let gone = gone.filter_map(|old| unavailable(target.as_jid(), watcher, &old.resource));
+        let changed = told.into_iter().zip(&shown).filter(|(_, new)| !watch.shown.contains(new)).map(|(told, _)| told);
+        let stanzas: Vec<_> = gone.chain(changed).collect();
+        let link = watch.link;
+        let up = self.link_is_up(link);
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        if !up {
+            watch.missed |= !stanzas.is_empty();
+            return;
+        }
+        watch.missed = false;
+        watch.shown = shown;
+        watch.told_at = now.mono;
+        self.outputs.extend(stanzas.into_iter().map(|presence| Output::Stanza(link, Stanza::Presence(presence))));
+    }
+
+    /// The watcher sees nobody any more.
+    pub(super) fn show_gone(&mut self, id: RecordId, _now: Now) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        let (link, target, watcher) = (watch.link, watch.target.as_jid(), watch.watcher.as_jid());
+        let shown = std::mem::take(&mut watch.shown);
+        let gone = shown.iter().filter(|old| old.available);
+        let gone: Vec<_> = gone.filter_map(|old| unavailable(target, watcher, &old.resource)).collect();
+        if self.link_is_up(link) {
+            self.outputs.extend(gone.into_iter().map(|presence| Output::Stanza(link, Stanza::Presence(presence))));
+        }
+    }
+
+    /// Presence of ours did not get onto its link: the last state is told as soon as there is room.
+    pub(in super::super::super) fn on_presence_unsent(&mut self, presence: &Presence, now: Now) {
+        let (Some(from), Some(to)) = (&presence.from, &presence.to) else { return };
+        let Some(id) = self.presence.watching.find(to.bare(), from.bare()) else { return };
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        watch.shown.clear();
+        watch.missed = true;
+        let link = watch.link;
+        if self.link_is_up(link)
+            && let Some(watch) = self.presence.watching.watches.get_mut(&id)
+            && !std::mem::replace(&mut watch.waits.show, true)
+        {
+            self.set_watch_clock(id, Clock::Show, SHOW_AGAIN, now);
+        }
+    }
+
+    /// A link broke: what was put on it of late may not have been heard.
+    pub(in super::super::super) fn doubt_shown(&mut self, link: Link, now: Now) {
+        for watch in self.presence.watching.watches.values_mut().filter(|watch| watch.link == link) {
+            if now.mono.saturating_sub(watch.told_at) < IN_DOUBT && !watch.shown.is_empty() {
+                watch.shown.clear();
+                watch.missed = true;
+            }
+        }
+    }
+
+    /// A link is back: what changed meanwhile is told.
+    pub(in super::super::super) fn show_missed(&mut self, link: Link, now: Now) {
+        let missed = self.presence.watching.watches.iter().filter(|(_, watch)| watch.link == link && watch.missed);
+        let missed: Vec<_> = missed.map(|(id, _)| *id).collect();
+        for id in missed {
+            self.show(id, now);
+        }
+    }
+}
+
+fn unavailable(target: &Jid, watcher: &Jid, resource: &str) -> Option<Presence> {
+    let from = match resource {
+        "" => target.clone(),
+        resource => target.to_bare().with_resource(resource).ok()?,
+    };
+    Some(Presence::new(from, watcher.clone(), PresenceKind::Unavailable))
+}
