@@ -194,17 +194,24 @@ fn answers_and_errors_are_never_answered() {
 }
 
 #[test]
-fn presence_is_refused_to_those_who_ask_and_else_met_with_silence() {
+fn presence_of_nobodys_business_is_met_with_silence() {
     let mut bench = Bench::new();
-    for to in ["romeo@sip.example", "nobody@sip.example", "romeo@sip.example/phone", "sip.example"] {
-        for kind in ["", "unavailable", "probe", "subscribed", "unsubscribe", "unsubscribed"] {
-            let kind = if kind.is_empty() { String::new() } else { format!(" type='{kind}'") };
+    for to in ["romeo@sip.example", "nobody@sip.example", "romeo@sip.example/phone"] {
+        for kind in ["", " type='unavailable'", " type='subscribed'", " type='unsubscribed'"] {
             let seen = bench.xml(&format!("<presence from='juliet@xmpp.example' to='{to}'{kind}/>"));
             assert!(seen.is_nothing(), "{to}{kind}: {seen:?}");
         }
-        let seen = bench.xml(&format!("<presence from='juliet@xmpp.example' to='{to}' type='subscribe' id='s'/>"));
-        assert!(seen.xml.contains("type='error'") && seen.xml.contains("<feature-not-implemented "), "{}", seen.xml);
     }
+}
+
+#[test]
+fn the_gateway_itself_can_be_had_in_a_roster() {
+    let mut bench = Bench::new();
+    let seen = bench.xml("<presence from='juliet@xmpp.example' to='sip.example' type='subscribe'/>");
+    assert!(seen.xml.contains("type='subscribed'") && seen.xml.matches("<presence ").count() == 2, "{}", seen.xml);
+    let seen = bench.xml("<presence from='juliet@xmpp.example' to='sip.example' type='probe'/>");
+    assert_eq!(seen.xml, "<presence from='sip.example' to='juliet@xmpp.example'/>");
+    assert!(bench.xml("<presence from='juliet@xmpp.example/b' to='sip.example'/>").is_nothing());
 }
 
 #[test]

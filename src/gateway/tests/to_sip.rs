@@ -200,7 +200,7 @@ fn a_silent_dns_is_asked_again_after_a_moment_and_the_pair_keeps_its_order() {
 
 #[test]
 fn presence_that_is_refused_is_an_outcome_too() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(|settings| settings.routes[0].1.presence.watch.clear());
     bench.stanza("<presence from='juliet@xmpp.example' to='romeo@sip.example' type='subscribe'/>");
     let stanzas = bench.stanzas();
     assert!(matches!(&stanzas[..], [Stanza::Presence(_), Stanza::Iq(_)]), "{stanzas:?}");

@@ -54,7 +54,7 @@ impl Gateway {
                 let Some((_, route)) = self.settings.routes.get(poll.route) else { return };
                 let user = poll.target.local().unwrap_or_default();
                 let Some(state) = view.state(&route.presence.phone, user) else { return };
-                let told = self.mapping.presence_to_xmpp(&state, &poll.target.to_bare(), &poll.watcher);
+                let told = self.mapping.presence_to_xmpp(&state, &poll.target.to_bare(), &poll.watcher, now.wall);
                 let link = poll.link;
                 if self.link_is_up(link) {
                     self.outputs.extend(told.into_iter().map(|one| Output::Stanza(link, Stanza::Presence(one))));

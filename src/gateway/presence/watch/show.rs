@@ -52,7 +52,7 @@ impl Gateway {
         let (target, watcher) = (&watch.target, watch.watcher.as_jid());
         let state = watch.view.state(&route.presence.phone, target.local().unwrap_or_default());
         let told = match state {
-            Some(state) => self.mapping.presence_to_xmpp(&state, target, watcher),
+            Some(state) => self.mapping.presence_to_xmpp(&state, target, watcher, now.wall),
             // Nothing is known. Who has a subscription that is silent sees an absent user, and who waits sees what she saw.
             None if watch.usages.is_empty() => return,
             None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
