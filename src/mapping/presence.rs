@@ -34,8 +34,9 @@ use std::borrow::Cow;
 /// The longest text of a status or note, bytes; a longer one is cut. Clients show one line of it, and the stanzas that a
 /// server must take have 10,000 bytes (RFC 6120 section 13.12).
 pub const MAX_TEXT: usize = 1024;
-/// The texts of one stanza or tuple in all languages together, bytes as they are written; beyond it languages are left out.
-pub const MAX_TEXTS: usize = 6_000;
+/// The texts of one stanza or tuple in all languages together, bytes as they are written; beyond it languages are left out. One
+/// of nothing but quotation marks has room.
+pub const MAX_TEXTS: usize = 6 * MAX_TEXT;
 /// The document about one user, bytes, roughly; beyond it first texts are left out, then resources. Smaller than the
 /// documents that we take ourselves.
 pub const MAX_DOCUMENT: usize = 48 << 10;
@@ -77,3 +78,5 @@ fn written(text: &str) -> usize {
     text.bytes().map(|byte| if matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'') { 6 } else { 1 }).sum()
 }
 
+#[cfg(test)]
+mod tests;
