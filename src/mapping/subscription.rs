@@ -25,3 +25,50 @@ impl Mapping {
         self.presences.end(&error.condition)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::mapping::{DomainMapping, Home};
+    use crate::model::Reason;
+    use crate::sip::message::Status;
+    use crate::xmpp::Condition;
+
+    fn mapping() -> Mapping {
+        Mapping::new(vec![DomainMapping::new(Home::Sip, "example.net", "example.net", None)]).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_words_and_by_the_condition_of_the_table() {
+        for (code, reason, words) in [
+            (403, Reason::Forbidden, "does not let you see"),
+            (404, Reason::AddressUnknown, "knows nobody"),
+            (489, Reason::PolicyViolation, "has no presence"),
+            (604, Reason::AddressUnknown, "knows nobody"),
+        ] {
+            let failure = mapping().subscribe_failure(&Response::new(Status::new(code).unwrap())).unwrap();
+            assert_eq!(failure.reason, reason, "{code}");
+            assert!(failure.text.is_some_and(|text| text.contains(words)), "{code}");
+        }
+        let odd = Response::new(Status::new(499).unwrap()).with_reason("Tuesday");
+        assert_eq!(mapping().subscribe_failure(&odd).unwrap().text.as_deref(), Some("Tuesday"));
+        assert_eq!(mapping().subscribe_failure(&Response::new(Status::OK)), None);
+    }
+
+    #[test]
+    fn every_error_of_xmpp_ends_a_subscription_for_a_reason() {
+        for (condition, reason) in [
+            (Condition::ItemNotFound, "noresource"),
+            (Condition::Forbidden, "rejected"),
+            (Condition::ResourceConstraint, "probation"),
+            (Condition::RemoteServerTimeout, "probation"),
+            (Condition::Gone(None), "noresource"),
+        ] {
+            assert_eq!(mapping().end_reason(&StanzaError::new(condition)), reason);
+        }
+        for condition in Condition::ALL {
+            assert!(!mapping().end_reason(&StanzaError::new(condition)).is_empty());
+        }
+    }
+}

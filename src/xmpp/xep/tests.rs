@@ -198,3 +198,59 @@ fn contacts_are_a_form_and_none_are_no_form() {
                     <value>xmpp:b@example</value></field></x>";
     assert_eq!(form.to_element(), element(expected));
 }
+
+#[test]
+fn idleness_is_read_and_written() {
+    let idle = element("<idle xmlns='urn:xmpp:idle:1' since='1969-07-21T02:56:15Z'/>");
+    let since = super::idle::find(std::slice::from_ref(&idle)).unwrap();
+    assert_eq!(super::idle::element(since), idle);
+    assert_eq!(super::idle::find(&[element("<idle xmlns='urn:xmpp:idle:1'/>")]), None);
+    assert_eq!(super::idle::find(&[]), None);
+}
+
+#[test]
+fn activities_are_read_and_written() {
+    for (inside, general, specific, text) in [
+        ("<relaxing><partying/></relaxing><text>my birthday</text>", "relaxing", Some("partying"), Some("my birthday")),
+        ("<eating/>", "eating", None, None),
+        ("", "", None, None),
+    ] {
+        let written = element(&format!("<activity xmlns='http://jabber.org/protocol/activity'>{inside}</activity>"));
+        let activity = activity::Activity {
+            general: general.to_owned(),
+            specific: specific.map(str::to_owned),
+            text: text.map(str::to_owned),
+        };
+        assert_eq!(activity::read(&written), Some(activity.clone()));
+        assert_eq!(activity::element(&activity), written);
+    }
+    assert_eq!(activity::read(&element("<activity xmlns='x'/>")), None);
+}
+
+#[test]
+fn moods_are_read_and_written() {
+    for (inside, name, text) in [
+        ("<annoyed/><text>curse my nurse!</text>", "annoyed", Some("curse my nurse!")),
+        ("<happy/>", "happy", None),
+        ("", "", None),
+    ] {
+        let written = element(&format!("<mood xmlns='http://jabber.org/protocol/mood'>{inside}</mood>"));
+        let mood = mood::Mood { name: name.to_owned(), text: text.map(str::to_owned) };
+        assert_eq!(mood::read(&written), Some(mood.clone()));
+        assert_eq!(mood::element(&mood), written);
+    }
+    assert_eq!(mood::read(&element("<mood xmlns='x'/>")), None);
+}
+
+#[test]
+fn what_an_account_tells_is_an_event_of_its_node() {
+    let item = mood::element(&mood::Mood { name: "happy".to_owned(), text: None });
+    let (from, to) = ("a@a".parse().unwrap(), "b@b".parse().unwrap());
+    let event = pep::event(&from, &to, item.clone());
+    let expected = "<message xmlns='jabber:client' from='a@a' to='b@b' type='headline'>\
+        <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='http://jabber.org/protocol/mood'>\
+        <item id='current'><mood xmlns='http://jabber.org/protocol/mood'><happy/></mood></item></items></event></message>";
+    assert_eq!(event.to_element(), element(expected));
+    assert_eq!(pep::items(&event).collect::<Vec<_>>(), [&item]);
+    assert_eq!(pep::items(&message("<body>hi</body>")).count(), 0);
+}
