@@ -15,7 +15,7 @@ use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
 const IN_DOUBT: Duration = Duration::from_secs(120);
 
 /// What was told of one resource.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown {
     /// Empty: of the bare address.
     resource: Box<str>,
@@ -51,19 +51,30 @@ impl Gateway {
         let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
         let (target, watcher) = (&watch.target, watch.watcher.as_jid());
         let state = watch.view.state(&route.presence.phone, target.local().unwrap_or_default());
-        let told = match state {
-            Some(state) => self.mapping.presence_to_xmpp(&state, target, watcher, now.wall),
+        let told = match &state {
+            Some(state) => self.mapping.presence_to_xmpp(state, target, watcher, now.wall),
             // Nothing is known. Who has a subscription that is silent sees an absent user, and who waits sees what she saw.
             None if watch.usages.is_empty() => return,
             None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
         };
         let hasher = &self.presence.watching.hasher;
-        let shown: Vec<_> = told.iter().map(|presence| Shown::of(presence, hasher)).collect();
-        let gone =
-            watch.shown.iter().filter(|old| old.available && shown.iter().all(|new| new.resource != old.resource));
-        let gone = gone.filter_map(|old| unavailable(target.as_jid(), watcher, &old.resource));
+        let mut shown: Vec<_> = told.iter().map(|presence| Shown::of(presence, hasher)).collect();
+        let mut gone = Vec::new();
+        let mut still = Vec::new();
+        for old in watch.shown.iter().filter(|old| shown.iter().all(|new| new.resource != old.resource)) {
+            let Some(unavailable) = unavailable(target.as_jid(), watcher, &old.resource) else { continue };
+            let said = unavailable.from.as_ref();
+            let holds =
+                state.as_ref().zip(said).is_some_and(|(state, jid)| self.mapping.is_told_of(state, target, jid));
+            match (holds, old.available) {
+                (true, _) => still.push(old.clone()),
+                (false, true) => gone.push(unavailable),
+                (false, false) => {}
+            }
+        }
         let changed = told.into_iter().zip(&shown).filter(|(_, new)| !watch.shown.contains(new)).map(|(told, _)| told);
-        let stanzas: Vec<_> = gone.chain(changed).collect();
+        let stanzas: Vec<_> = gone.into_iter().chain(changed).collect();
+        shown.extend(still);
         let link = watch.link;
         let up = self.link_is_up(link);
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };

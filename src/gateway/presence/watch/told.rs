@@ -26,8 +26,10 @@ impl Gateway {
         let Some(one) = watch.used(usage) else { return };
         match told {
             Told::Pending => one.standing = Standing::Open,
-            Told::Active(_) => {
+            Told::Active(fork) => {
                 one.standing = Standing::Active;
+                let package = one.package;
+                watch.view.begin(package, fork);
                 self.granted(id, now);
             }
             Told::State(fork, body) => self.on_state(id, usage, fork, &body, now),
@@ -85,7 +87,12 @@ impl Gateway {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         let Some(package) = watch.used(usage).map(|one| one.package) else { return };
         match watch.view.take(package, fork, body, most) {
-            Ok(()) => self.show(id, now),
+            Ok(missed) => {
+                self.show(id, now);
+                if missed.is_some() {
+                    self.usage_refresh(usage, now);
+                }
+            }
             Err(why) => {
                 self.presence.stats.documents_unreadable += 1;
                 tracing::debug!(watch = %watch, %why, "a notification's document cannot be read");
