@@ -37,7 +37,8 @@ TRACE = re.compile(rb"\x1b\[36;1m#\n\w+ \S+ -> \S+\n(.*?)\x1b\[;m", re.S)
 
 class Baresip(Program):
     """`mail` has the MESSAGEs that it received, `answers` the responses to its own. `account` is a line of its file of
-    accounts, `contacts` whom it can write to, `ports` those of `lines`, `more` further lines of its configuration."""
+    accounts, `contacts` whom it can write to and, if it `watches`, subscribes to, `ports` those of `lines`, `more` further
+    lines of its configuration."""
 
     @staticmethod
     def lines(place):
@@ -45,7 +46,7 @@ class Baresip(Program):
         sip, _, control, media, _ = place.ports(5)
         return sip, control, media
 
-    def __init__(self, place, name="baresip", user="romeo", account=None, contacts=None, ports=None, more=""):
+    def __init__(self, place, name="baresip", user="romeo", account=None, contacts=None, ports=None, more="", watches=False):
         self.user, home = user, place.run / f"{name}.conf"
         self.account, self.contacts = account or ACCOUNT.format(**vars(place)), contacts or CONTACTS
         #: It listens for TLS on the port after `sip`.
@@ -53,7 +54,7 @@ class Baresip(Program):
         home.mkdir()
         (home / "config").write_text(CONFIG.format(sip=self.sip, control=self.control, media=media, last=media + 1, more=more))
         (home / "accounts").write_text(self.account + "\n")
-        (home / "contacts").write_text("".join(f'"{name}" <{uri}>\n' for name, uri in self.contacts.items()))
+        (home / "contacts").write_text("".join(f'"{name}" <{uri}>{";presence=p2p" * watches}\n' for name, uri in self.contacts.items()))
         super().__init__(name, place, "stdbuf", "-oL", "baresip", "-4", "-s", "-v", "-f", home)
         self.mail, self.answers = Mailbox(f"{user} ({name})"), Mailbox(f"{user} ({name})")
 
@@ -65,7 +66,7 @@ class Baresip(Program):
             await self.until(lambda: "1 binding" in self.said(), "registration")
 
     async def stop(self, *how, **more):
-        if self.running:
+        if self.running and hasattr(self, "watching"):
             self.watching.cancel()
             self.writer.close()
         return await super().stop(*how, **more)

@@ -65,6 +65,11 @@ class Sip:
 class Phone(asyncio.DatagramProtocol):
     """One line. `mail` has the requests it received (each once), `resent` counts retransmissions."""
 
+    #: 0: any.
+    port = 0
+    #: What an answer has of its request.
+    COPIED = ("via", "from", "to", "call-id", "cseq")
+
     def __init__(self, place, user, host=LOOPBACK, accounts=None):
         self.place, self.user, self.host = place, user, host
         self.accounts = accounts or [user]
@@ -80,7 +85,7 @@ class Phone(asyncio.DatagramProtocol):
 
     async def open(self):
         loop = asyncio.get_running_loop()
-        self.transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, 0))
+        self.transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self.port))
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.port = self.transport.get_extra_info("sockname")[1]
         return self
@@ -223,11 +228,15 @@ class Phone(asyncio.DatagramProtocol):
         if line:
             asyncio.get_running_loop().call_later(delay, self._answer, key, message, line, source)
 
+    def tag(self, request):
+        """What makes the To of the answer to this request its own."""
+        return secrets.token_hex(4)
+
     def _answer(self, key, request, line, source):
         """The status line may bring headers of its own: `415 No\\r\\nAccept: text/plain`."""
         copied = [(name, value) for name, value in request.headers
-                  if COMPACT.get(name.lower(), name.lower()) in ("via", "from", "to", "call-id", "cseq")]
-        head = "".join(f"{name}: {value}{f';tag={secrets.token_hex(4)}' if name.lower() in ('to', 't') else ''}\r\n"
+                  if COMPACT.get(name.lower(), name.lower()) in self.COPIED]
+        head = "".join(f"{name}: {value}{f';tag={self.tag(request)}' if name.lower() in ('to', 't') and ';tag=' not in value else ''}\r\n"
                        for name, value in copied)
         data = f"SIP/2.0 {line}\r\n{head}Content-Length: 0\r\n\r\n".encode()
         self._answered[key] = data
