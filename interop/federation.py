@@ -102,6 +102,9 @@ def server(domains, **names):
 class Federation(Stage):
     """`chats` has juliet of each domain of chat, `phone` is friar's at gate.example."""
 
+    #: What her client is.
+    kind = Chat
+
     def __init__(self, world):
         super().__init__(world)
         self.certificates = home = certificates.make_servers(self.place)
@@ -115,7 +118,7 @@ class Federation(Stage):
             "venice.example": ("external", "venice"), "direct.venice.example": ("external", "venice"),
             "loose.venice.example": ("dialback", "padua"), "plain.venice.example": ("plain", None)}))
         self.servers = (self.strict, self.lax, self.ejabberd)
-        self.chats = {host: Chat(self.place, "juliet", domain=host, port=server.c2s)
+        self.chats = {host: self.kind(self.place, "juliet", domain=host, port=server.c2s)
                       for server in self.servers for host in server.hosts}
 
         self.sip, self.s2s, self.direct, kamailio, self.closed = self.place.ports(5)
@@ -132,9 +135,13 @@ class Federation(Stage):
         return (server(GATES, sip=self.sip, s2s=self.s2s, direct=self.direct, dns=self.names.port, own="stox",
                        certificates=self.certificates)
                 + "".join(PARTNER.format(name=name, what=what) for name, what in PARTNERS.items())
-                + "".join(telephones(name, f"sip:127.0.0.1:{self.kamailio.sip};transport=udp", link=False)
+                + "".join(telephones(name, f"sip:127.0.0.1:{self.hop(name)};transport=udp", link=False)
                           for name in (*GATES, "both.example"))
                 + "".join(CHATS.format(name=name) for name in self.chats) + EVERYBODY)
+
+    def hop(self, gate):
+        """The port of the SIP side of one of stox's domains."""
+        return self.kamailio.sip
 
     def zone(self):
         lines = ["localhost. 60 IN A 127.0.0.1", srv("dot.example", 0, priority=0, target="."),

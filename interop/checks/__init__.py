@@ -21,9 +21,9 @@ class Check:
 
 
 def check(name, limit=20, stage=None, gap=""):
-    """Registers a check; its group is the module that it stands in."""
+    """Registers a check; its group is the module that it stands in, with hyphens."""
     def keep(function):
-        ALL.append(Check(function.__module__.rpartition(".")[2], name, function, limit, stage, gap))
+        ALL.append(Check(function.__module__.rpartition(".")[2].replace("_", "-"), name, function, limit, stage, gap))
         return function
     return keep
 
@@ -43,4 +43,4 @@ def has(whole, part, what):
 
 
 # In the order in which they run: a fault of the peers shows first, what takes long comes last.
-from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, federation, partners, hostile, streams, twins, running, restart, volume  # noqa: E402,F401
+from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, federation, partners, hostile, streams, twins, presence, presence_phones, presence_hostile, presence_restarts, running, restart, volume  # noqa: E402,F401

@@ -215,4 +215,5 @@ def main():
     sys.exit(not done)
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -15,7 +15,7 @@ class Asterisk(Program):
         home = place.run / "asterisk"
         self.var, self.port = home / "var", names["SIP"]
         self.var.mkdir(parents=True)
-        for file in ("asterisk", "modules", "logger", "pjsip", "extensions"):
+        for file in ("asterisk", "modules", "logger", "pjsip", "extensions", "voicemail"):
             place.fill(f"asterisk/{file}.conf", f"asterisk/{file}.conf", ROOT=ROOT, ETC=home, VAR=self.var, **names)
         # The loader of its own release, so that neither chroot nor root is needed.
         self.command = [str(word) for word in (
@@ -44,6 +44,23 @@ class Asterisk(Program):
         async def look():
             return next((uri for uri, now in await self.contact(aor) if now == state), None)
         return await self.until(look, f"contact of {aor} that is {state}", within)
+
+    async def state(self, device, state):
+        """A device that the dialplan knows as Custom:DEVICE is INUSE, RINGING, NOT_INUSE, ONHOLD, UNAVAILABLE …"""
+        await self.cli("devstate change", f"Custom:{device}", state)
+
+    def voicemail(self, mailbox, new):
+        """That many new messages are in a mailbox."""
+        inbox = self.var / "voicemail" / "default" / mailbox / "INBOX"
+        inbox.mkdir(parents=True, exist_ok=True)
+        for old in inbox.iterdir():
+            old.unlink()
+        for number in range(new):
+            (inbox / f"msg{number:04}.txt").write_text(f"[message]\norigmailbox={mailbox}\n")
+
+    async def watchers(self):
+        """Its own list of who watches: what `pjsip show subscriptions inbound` says."""
+        return await self.cli("pjsip show subscriptions inbound")
 
     async def trace(self, on):
         """From now on its log has every SIP message, or no longer."""

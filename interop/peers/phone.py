@@ -67,6 +67,8 @@ class Phone(asyncio.DatagramProtocol):
 
     #: 0: any.
     port = 0
+    #: The address that it sends to over UDP.
+    toward = LOOPBACK
     #: What an answer has of its request.
     COPIED = ("via", "from", "to", "call-id", "cseq")
 
@@ -167,7 +169,7 @@ class Phone(asyncio.DatagramProtocol):
             wait, heard = T1, False
             while True:
                 if not (heard and method == "INVITE"):
-                    self.transport.sendto(data, (LOOPBACK, port))
+                    self.transport.sendto(data, (self.toward, port))
                 try:
                     answer = await asyncio.wait_for(answers.get(), wait)
                     while answer.status < 200:

@@ -14,14 +14,16 @@ SECRET = "s3cret"
 #: What interop/install keeps for all checkouts.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stox-interop"
 
-XMPP_USERS = ("juliet", "nurse", "paris")
+#: Rosaline has a list of contacts: she is who watches and is watched.
+XMPP_USERS = ("juliet", "nurse", "paris", "rosaline")
 #: The household that the volume checks write to: many pairs, since one pair has one message pending (RFC 3428 section 8).
 MONTAGUES = tuple(f"montague{n}" for n in range(20))
 #: The domains that stox speaks for at Prosody, one for each of its instances.
 COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "account.example", "cluster.example", "secure.example",
               "mistaken.example", "badtls.example", "phones.example", "sipp.example", "tls.example", "drops.example",
               "refuses.example", "flock.example", "dead.example", "alone.example", "six.example", "none.example",
-              "gone.example", "prove.example", "both.example")
+              "gone.example", "prove.example", "both.example", "presence.example", "exact.example", "own.example", "exchange.example",
+              "keys.example", "mailbox.example", "kept.example", "memory.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 
@@ -45,13 +47,13 @@ class Place:
 
     def __init__(self, name):
         first = int(os.environ.get("INTEROP_PORT", "28000"))
-        base, self._claim = claim(range(first, first + 2000, 200))
+        base, self._claim = claim(range(first, first + 4000, 400))
         self.c2s, self.component, self.kamailio, self.stox, self.admin = range(base, base + 5)
         #: baresip listens for TLS on the port after its own.
         self.baresip, _, self.baresip_control, self.sipp = range(base + 5, base + 9)
         #: Romeo's phone takes its media ports from here on; nobody calls.
         self.media = base + 20
-        self._more = iter(range(base + 25, base + 200))
+        self._more = iter(range(base + 25, base + 400))
         self.run = PROJECT / "target" / "interop" / (name if base == first else f"{name}-{base}")
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)

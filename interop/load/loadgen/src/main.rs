@@ -101,6 +101,8 @@ pub struct Ph {
     pub tag: String,
     pub idle_s: u64,
     pub base: usize,
+    pub expires: u32,
+    pub pids: String,
     pub xstall: usize,
     pub xstallms: u64,
 }
@@ -135,6 +137,8 @@ impl Ph {
             tag: "".into(),
             idle_s: 0,
             base: 0,
+            expires: 3600,
+            pids: "".into(),
             xstall: 0,
             xstallms: 0,
         };
@@ -175,6 +179,8 @@ impl Ph {
                 "tag" => p.tag = v.into(),
                 "idle_s" => p.idle_s = num!(),
                 "base" => p.base = num!(),
+                "expires" => p.expires = num!(),
+                "pids" => p.pids = v.into(),
                 "xstall" => p.xstall = num!(),
                 "xstallms" => p.xstallms = num!(),
                 _ => return Err(format!("unknown key {}", k)),
@@ -1270,6 +1276,10 @@ impl G {
     fn run_phase(&mut self, p: Ph) -> String {
         self.phase += 1;
         self.p = p.clone();
+        // The gateway has been started again.
+        if !p.pids.is_empty() {
+            self.c.pids = p.pids.split(',').filter_map(|pid| pid.parse().ok()).collect();
+        }
         let t00 = now();
         while !self.ready() && !self.c.self_sip {
             self.poll_io(20 * MS);

@@ -1,4 +1,6 @@
-//! presence: px = XMPP watcher of a SIP presentity, ps = SIP watcher of an XMPP presentity
+//! presence: px = XMPP watcher of a SIP presentity, ps = SIP watcher of an XMPP presentity. Both leave their subscriptions
+//! behind for the phases that follow (cleanup=0), until one of the same mode sets up others; hold = nothing is begun, those
+//! that are there are refreshed by both sides, and what the gateway does is counted for each second.
 use crate::util::*;
 use crate::{sip, w, xml, G, MS};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,7 +28,12 @@ struct XC {
     rr: Vec<String>,
     cseq: u32,
     round: u32,
+    granted: u32,
 }
+/// What the gateway sent in one second of a hold: SUBSCRIBE in a dialog, in a new one, NOTIFY, presence, probes, what asks
+/// or tells somebody anew, and answers other than 2xx to our refreshes.
+#[derive(Default, Clone, Copy)]
+struct Second([u32; 7]);
 #[derive(Default, Clone)]
 struct SC {
     t_sub: u64,
@@ -45,6 +52,13 @@ struct SC {
 pub struct Pres {
     pub on: bool,
     x: bool,
+    hold: bool,
+    /// The first user number of each kind, and the phase in which the SIP watchers subscribed.
+    bx: usize,
+    bs: usize,
+    sphase: u32,
+    series: Vec<Second>,
+    refreshed: u64,
     n: usize,
     win: usize,
     stage: u8,
@@ -77,7 +91,9 @@ pub struct Pres {
 }
 impl Pres {
     pub fn events(&self) -> u64 {
-        if self.on {
+        if self.hold {
+            self.series.iter().map(|s| s.0[..4].iter().map(|n| *n as u64).sum::<u64>()).sum()
+        } else if self.on {
             (if self.x {
                 self.xs.iter().filter(|k| k.avail && k.t_subd > 0).count()
             } else {
@@ -88,39 +104,61 @@ impl Pres {
             0
         }
     }
+    /// Whether a phase of this kind is under way.
+    fn busy(&self, x: bool) -> bool {
+        self.on && !self.hold && self.x == x
+    }
 }
-fn xj(g: &G, i: usize) -> String {
-    g.c.xj.mk(i + g.p.base)
+fn xj(g: &G, b: usize, i: usize) -> String {
+    g.c.xj.mk(i + b)
 }
-fn sj(g: &G, i: usize) -> String {
-    g.c.sj.mk(i + g.p.base)
+fn sj(g: &G, b: usize, i: usize) -> String {
+    g.c.sj.mk(i + b)
 }
-fn xu(g: &G, i: usize) -> String {
-    g.c.xu.mk(i + g.p.base)
+fn xu(g: &G, b: usize, i: usize) -> String {
+    g.c.xu.mk(i + b)
 }
-fn su(g: &G, i: usize) -> String {
-    g.c.su.mk(i + g.p.base)
+fn su(g: &G, b: usize, i: usize) -> String {
+    g.c.su.mk(i + b)
 }
-fn ix(g: &G, v: Option<usize>) -> Option<usize> {
-    v.and_then(|x| x.checked_sub(g.p.base))
+/// A user's place among those that begin at `base`.
+fn at(v: Option<usize>, base: usize, len: usize) -> Option<usize> {
+    v.and_then(|x| x.checked_sub(base)).filter(|i| *i < len)
 }
 fn c(g: &mut G, k: &str) {
     *g.pr.cnt.entry(k.into()).or_default() += 1
 }
+fn tally(g: &mut G, kind: usize, t: u64) {
+    if g.pr.hold {
+        let second = (t.saturating_sub(g.pr.ts[0]) / (1000 * MS)) as usize;
+        if g.pr.series.len() <= second {
+            g.pr.series.resize(second + 1, Second::default());
+        }
+        g.pr.series[second].0[kind] += 1;
+    }
+}
 pub fn setup(g: &mut G) {
     let m = g.p.mode.as_str();
-    let (x, s) = (m == "px", m == "ps");
+    let (x, s, hold) = (m == "px", m == "ps", m == "hold");
     let n = if x || s { g.p.n } else { 0 };
-    let t = now();
+    let (t, base, phase) = (now(), g.p.base, g.phase);
+    let old = std::mem::take(&mut g.pr);
     g.pr = Pres {
-        on: x || s,
+        on: x || s || hold,
         x,
+        hold,
         n,
         win: g.p.window.min(n.max(1)),
-        xs: if x { vec![XC::default(); n] } else { vec![] },
-        ss: if s { vec![SC::default(); n] } else { vec![] },
+        bx: if x { base } else { old.bx },
+        bs: if s { base } else { old.bs },
+        sphase: if s { phase } else { old.sphase },
+        xs: if x { vec![XC::default(); n] } else { old.xs },
+        ss: if s { vec![SC::default(); n] } else { old.ss },
         ..Default::default()
     };
+    if !s {
+        g.pr.ss.iter_mut().for_each(|k| k.wait = false);
+    }
     g.pr.ts[0] = t;
     g.pr.tc[0] = cpu_sum(&g.c.pids).2;
 }
@@ -143,8 +181,12 @@ pub fn pump(g: &mut G, t: u64) {
             break;
         }
         g.pr.due.pop_front();
-        notify(g, i, "active");
+        notify(g, i, "active", true);
     }
+    if g.pr.hold {
+        return hold(g, t);
+    }
+    let base = g.p.base;
     match g.pr.stage {
         0 => {
             while g.pr.out < g.pr.win && g.pr.next < g.pr.n && g.ready() {
@@ -155,13 +197,13 @@ pub fn pump(g: &mut G, t: u64) {
                 g.pr.next += 1;
                 g.pr.out += 1;
                 g.pr.act.push_back((t + lm, i));
-                let (xj, sj, ph) = (xj(g, i), sj(g, i), g.phase);
+                let (xj, sj, ph) = (xj(g, base, i), sj(g, base, i), g.phase);
                 if g.pr.x {
                     g.pr.xs[i].t_sub = now();
                     g.xsend(|o| w!(o, "<presence from='{xj}' to='{sj}' type='subscribe' id='lgp-{ph}-{i}'/>"));
                 } else {
                     g.pr.ss[i].t_sub = now();
-                    sub_req(g, i, 3600);
+                    sub_req(g, i, g.p.expires);
                 }
             }
             while let Some(&(d, i)) = g.pr.act.front() {
@@ -207,9 +249,9 @@ pub fn pump(g: &mut G, t: u64) {
                 g.pr.out += 1;
                 g.pr.act.push_back((t + lm, i));
                 if g.pr.x {
-                    notify(g, i, "active")
+                    notify(g, i, "active", true)
                 } else {
-                    let (xj, sj, r) = (xj(g, i), sj(g, i), g.c.resource.clone());
+                    let (xj, sj, r) = (xj(g, base, i), sj(g, base, i), g.c.resource.clone());
                     let k = &mut g.pr.ss[i];
                     k.round += 1;
                     k.wait = true;
@@ -249,7 +291,7 @@ pub fn pump(g: &mut G, t: u64) {
                     g.pr.next += 1;
                     k += 1;
                     g.pr.end_at = t + 3000 * MS;
-                    let (xj, sj) = (xj(g, i), sj(g, i));
+                    let (xj, sj) = (xj(g, base, i), sj(g, base, i));
                     if g.pr.x {
                         g.xsend(|o| w!(o, "<presence from='{xj}' to='{sj}' type='unsubscribe'/>"));
                     } else {
@@ -264,10 +306,26 @@ pub fn pump(g: &mut G, t: u64) {
         _ => {}
     }
 }
+/// Our own subscriptions are refreshed evenly, each after four fifths of its time.
+fn hold(g: &mut G, t: u64) {
+    let elapsed = t.saturating_sub(g.pr.ts[0]);
+    let (n, every) = (g.pr.ss.len() as u64, g.p.expires as u64 * 800 * MS);
+    let due = if n > 0 { (elapsed as u128 * n as u128 / every.max(1) as u128) as u64 } else { 0 };
+    while g.pr.refreshed < due && g.ready() {
+        let i = (g.pr.refreshed % n) as usize;
+        g.pr.refreshed += 1;
+        if g.pr.ss[i].open {
+            sub_req(g, i, g.p.expires);
+        }
+    }
+    if elapsed > g.p.idle_s * 1000 * MS {
+        stage(g, 3);
+    }
+}
 fn sub_req(g: &mut G, i: usize, exp: u32) {
     g.txn += 1;
     let tx = g.txn;
-    let (f, t, me, ph) = (su(g, i), xu(g, i), g.c.sip_bind, g.phase);
+    let (f, t, me, ph) = (su(g, g.pr.bs, i), xu(g, g.pr.bs, i), g.c.sip_bind, g.pr.sphase);
     let k = &mut g.pr.ss[i];
     k.cseq += 1;
     let (cs, tt) = (k.cseq, if k.totag.is_empty() { String::new() } else { format!(";tag={}", k.totag) });
@@ -277,19 +335,20 @@ fn sub_req(g: &mut G, i: usize, exp: u32) {
     let w = if exp > 0 { What::Sub(i) } else { What::Unsub(i) };
     g.request(tx, v, w);
 }
-fn notify(g: &mut G, i: usize, state: &str) {
+/// `fresh`: the state is another than in the NOTIFY before.
+fn notify(g: &mut G, i: usize, state: &str, fresh: bool) {
     g.txn += 1;
     let tx = g.txn;
     let me = g.c.sip_bind;
-    let ent = su(g, i);
+    let ent = su(g, g.pr.bx, i);
     let k = &mut g.pr.xs[i];
     if k.callid.is_empty() {
         return;
     }
     k.cseq += 1;
-    k.round += 1;
+    k.round += fresh as u32;
     let rd = k.round;
-    k.wait = state == "active";
+    k.wait = state == "active" && fresh;
     k.t_not = now();
     let note = if rd % 2 == 0 { "away" } else { "busy" };
     let b = if state == "active" {
@@ -299,7 +358,7 @@ fn notify(g: &mut G, i: usize, state: &str) {
     };
     let (rr, ss) = (
         k.rr.iter().map(|r| format!("Route: {}\r\n", r)).collect::<String>(),
-        if state == "active" { "active;expires=3600".to_string() } else { format!("{};reason=timeout", state) },
+        if state == "active" { format!("active;expires={}", k.granted) } else { format!("{};reason=timeout", state) },
     );
     let user = sip::aor(&ent).split('@').next().unwrap_or("x").to_string();
     let mut v = vec![];
@@ -309,14 +368,14 @@ fn notify(g: &mut G, i: usize, state: &str) {
     c(g, "notify_sent");
 }
 pub fn on_subscribe(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
-    if !m.event.starts_with("presence") || m.event.starts_with("presence.winfo") || !g.pr.x {
+    if !m.event.starts_with("presence") || m.event.starts_with("presence.winfo") || g.pr.xs.is_empty() {
         c(g, &format!("other_subscribe:{}", m.event));
         g.o.push(Some(src), |o| sip::response(m, 489, "Bad Event", "lg489", "", o));
         return;
     }
-    let i = match ix(g, g.c.sua.idx(sip::aor(sip::uri(m.to)))) {
-        Some(i) if i < g.pr.n => i,
-        _ => {
+    let i = match at(g.c.sua.idx(sip::aor(sip::uri(m.to))), g.pr.bx, g.pr.xs.len()) {
+        Some(i) => i,
+        None => {
             c(g, "subscribe_unknown_to");
             g.o.push(Some(src), |o| sip::response(m, 404, "Not Found", "lg404", "", o));
             return;
@@ -324,8 +383,14 @@ pub fn on_subscribe(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
     };
     let key = fnv(&[m.callid.as_bytes(), m.cseq.as_bytes(), m.branch().as_bytes()]);
     let fresh = g.seen_insert(key);
-    let exp: u32 = m.expires.parse().unwrap_or(3600);
+    let exp: u32 = m.expires.parse().unwrap_or(3600).min(g.p.expires);
     let me = g.c.sip_bind;
+    let in_dialog = m.to.contains(";tag=");
+    if in_dialog && g.pr.xs[i].callid != m.callid {
+        c(g, "subscribe_in_unknown_dialog");
+        g.o.push(Some(src), |o| sip::response(m, 481, "Subscription Does Not Exist", "lg481", "", o));
+        return;
+    }
     let ex = format!("Expires: {exp}\r\nContact: <sip:s{i}@{me}>\r\n");
     let tag = format!("lgx{i}");
     g.o.push(Some(src), |o| sip::response(m, 200, "OK", &tag, &ex, o));
@@ -333,8 +398,10 @@ pub fn on_subscribe(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
         c(g, "subscribe_retransmitted");
         return;
     }
+    tally(g, if in_dialog { 0 } else { 1 }, t);
+    g.pr.xs[i].granted = exp;
     c(g, if exp == 0 { "unsubscribe_received" } else { "subscribe_received" });
-    if ix(g, g.c.xua.idx(sip::aor(sip::uri(m.from)))) != Some(i) {
+    if at(g.c.xua.idx(sip::aor(sip::uri(m.from))), g.pr.bx, g.pr.xs.len()) != Some(i) {
         c(g, "addr_mismatch");
         if g.pr.first_bad.is_empty() {
             g.pr.first_bad = format!("SUBSCRIBE From {} To {}", m.from, m.to)
@@ -364,13 +431,16 @@ pub fn on_subscribe(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
         }
     }
     if exp == 0 {
-        notify(g, i, "terminated")
+        notify(g, i, "terminated", true)
+    } else if in_dialog {
+        // A refresh: what is known already.
+        notify(g, i, "active", false)
     } else {
         let nd = g.p.ndelay_ms;
         if nd > 0 {
             g.pr.due.push_back((t + nd * MS, i))
         } else {
-            notify(g, i, "active")
+            notify(g, i, "active", true)
         }
     }
 }
@@ -381,7 +451,7 @@ pub fn on_notify(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
         .and_then(|r| r.split_once('-'))
         .and_then(|(p, r)| Some((p.parse::<u32>().ok()?, r.split('@').next()?.parse::<usize>().ok()?)));
     let i = match i {
-        Some((p, i)) if p == g.phase && i < g.pr.ss.len() => i,
+        Some((p, i)) if p == g.pr.sphase && i < g.pr.ss.len() => i,
         _ => {
             g.stale += 1;
             g.o.push(Some(src), |o| sip::response(m, 481, "Subscription Does Not Exist", "lg481", "", o));
@@ -395,6 +465,7 @@ pub fn on_notify(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
         c(g, "notify_retransmitted");
         return;
     }
+    tally(g, 2, t);
     let st = m.substate.split(';').next().unwrap_or("").to_string();
     let b = std::str::from_utf8(m.body).unwrap_or("");
     let open = b.contains("open</");
@@ -427,12 +498,13 @@ pub fn on_notify(g: &mut G, m: &sip::Sip, src: SocketAddrV4, t: u64) {
         k.open = true;
         let d = t - k.t_sub;
         g.pr.l_open.push(d);
-        if !g.pr.ss[i].freed && g.pr.stage == 0 {
+        if !g.pr.ss[i].freed && g.pr.stage == 0 && g.pr.busy(false) {
             g.pr.ss[i].freed = true;
             g.pr.out -= 1;
             g.pr.done += 1
         }
-    } else if k.wait && (open || closed) {
+    } else if k.wait && (open || closed) && g.pr.on && !g.pr.hold {
+        let k = &mut g.pr.ss[i];
         k.wait = false;
         let d = t - k.t_pres;
         g.pr.l_pn.push(d);
@@ -447,6 +519,9 @@ pub fn answered(g: &mut G, wh: What, code: u16, tag: &str) {
         What::Notify(_, _) => c(g, &format!("notify_answer:{}", code)),
         What::Sub(i) => {
             c(g, &format!("subscribe_answer:{}", code));
+            if code >= 300 {
+                tally(g, 6, now());
+            }
             if i < g.pr.ss.len() {
                 g.pr.ss[i].code = code;
                 if code < 300 {
@@ -465,9 +540,16 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
         return;
     }
     c(g, &format!("presence:{}", ty));
-    let i = match (ix(g, g.c.sj.idx(from)), ix(g, g.c.xj.idx(to))) {
-        (Some(a), Some(b)) if a == b && a < g.pr.n => a,
-        _ => {
+    let (a, b) = (g.c.sj.idx(from), g.c.xj.idx(to));
+    let found = |base, len| at(a, base, len).filter(|i| at(b, base, len) == Some(*i));
+    // Where the two kinds overlap, who was set up last is meant.
+    let mut kinds = [(true, g.pr.bx, g.pr.xs.len()), (false, g.pr.bs, g.pr.ss.len())];
+    if !g.pr.x {
+        kinds.reverse();
+    }
+    let (x, base, i) = match kinds.iter().find_map(|(x, base, len)| found(*base, *len).map(|i| (*x, *base, i))) {
+        Some(found) => found,
+        None => {
             c(g, "addr_mismatch");
             if g.pr.first_bad.is_empty() {
                 g.pr.first_bad = format!("presence from {} to {}", from, to)
@@ -475,7 +557,13 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
             return;
         }
     };
-    if g.pr.x {
+    let kind = match ty.as_str() {
+        "available" | "unavailable" => 3,
+        "probe" => 4,
+        _ => 5,
+    };
+    tally(g, kind, t);
+    if x {
         let k = &mut g.pr.xs[i];
         match ty.as_str() {
             "subscribed" => {
@@ -492,13 +580,18 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
                     let first = !k.avail;
                     k.avail = true;
                     g.pr.l_not.push(d);
-                    if g.pr.stage == 1 && !first {
+                    if g.pr.stage == 1 && !first && g.pr.busy(true) {
                         g.pr.out -= 1;
                         g.pr.jobs_done += 1;
                     }
                 } else {
                     *g.pr.cnt.entry("presence_extra".into()).or_default() += 1;
                 }
+            }
+            // The watcher is there.
+            "probe" => {
+                let (xj, sj, r) = (xj(g, base, i), sj(g, base, i), g.c.resource.clone());
+                g.xsend(|o| w!(o, "<presence from='{xj}{r}' to='{sj}'/>"));
             }
             "error" => {
                 let cond =
@@ -507,14 +600,15 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
             }
             _ => {}
         }
+        let begun = g.pr.busy(true) && g.pr.stage == 0;
         let k = &mut g.pr.xs[i];
-        if g.pr.stage == 0 && !k.freed && k.avail && k.t_subd > 0 {
+        if begun && !k.freed && k.avail && k.t_subd > 0 {
             k.freed = true;
             g.pr.out -= 1;
             g.pr.done += 1;
         }
     } else {
-        let (xj, sj, r) = (xj(g, i), sj(g, i), g.c.resource.clone());
+        let (xj, sj, r) = (xj(g, base, i), sj(g, base, i), g.c.resource.clone());
         match ty.as_str() {
             "subscribe" => {
                 let k = &mut g.pr.ss[i];
@@ -540,6 +634,14 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
 pub fn json(g: &mut G) -> String {
     let p = &mut g.pr;
     let tnow = now();
+    if p.hold {
+        let seconds: Vec<String> = p.series.iter().map(|s| format!("{:?}", s.0)).collect();
+        let counts = p.cnt.iter().map(|(k, v)| format!("{}:{}", jstr(k), v)).collect::<Vec<_>>().join(",");
+        return format!(
+            "{{\"xmpp_watches\":{},\"sip_watches\":{},\"refreshes_sent\":{},\"series_of\":[\"SUBSCRIBE in dialog\",\"SUBSCRIBE anew\",\"NOTIFY\",\"presence\",\"probe\",\"asked or told anew\",\"refresh refused\"],\"series\":[{}],\"counts\":{{{}}},\"tx_timeouts\":{},\"retransmissions_sent\":{}}}",
+            p.xs.len(), p.ss.len(), p.refreshed, seconds.join(","), counts, p.tx_timeouts, p.retr_out
+        );
+    }
     for k in 1..4 {
         if p.ts[k] == 0 {
             p.ts[k] = if k as u8 == p.stage + 1 { tnow } else { p.ts[k - 1] };
