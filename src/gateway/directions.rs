@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::errand::{Errand, RouteId};
+use super::errand::{Errand, RouteId, Way};
 use super::{LookupId, Output, Route, limits};
 use crate::sip::endpoint::{self, Report};
-use crate::sip::locate::{Answer, Find, Finder, Outcome, PlaceId, Transports};
+use crate::sip::locate::{Answer, Find, Finder, Outcome, PlaceId, Reason, Transports};
 
 /// What is known of the next hops.
 #[derive(Debug)]
@@ -28,9 +28,17 @@ impl Directions {
         Self { finder, places, waiting: HashMap::new(), count: 0 }
     }
 
-    /// Where a request for `route` goes. Questions that are to be put to DNS first are added to `outputs`.
-    pub(super) fn find(&mut self, route: RouteId, now: Duration, outputs: &mut Vec<Output>) -> Find {
-        let place = self.places.get(route).copied().unwrap_or(PlaceId::MAX);
+    /// Where a request for `route` goes, by `way` if it has one of its own. Questions that are to be put to DNS first are
+    /// added to `outputs`.
+    pub(super) fn find(&mut self, route: RouteId, way: Option<&Way>, now: Duration, outputs: &mut Vec<Output>) -> Find {
+        let place = match way.map(|way| &way.to) {
+            Some(to) if to.is_address() => return self.finder.find_address(to, now),
+            Some(to) => match self.finder.passing(to) {
+                Some(place) => place,
+                None => return Find::NotFound(Reason::Unavailable),
+            },
+            None => self.places.get(route).copied().unwrap_or(PlaceId::MAX),
+        };
         let found = self.finder.find(place, now);
         if found == Find::Wait {
             self.ask(outputs);
@@ -45,9 +53,13 @@ impl Directions {
 
     /// Keeps `errand` until the place of its route is known.
     pub(super) fn wait(&mut self, errand: Errand) {
-        if let Some(place) = self.places.get(errand.route()) {
+        let place = match errand.way() {
+            Some(way) => self.finder.passing(&way.to),
+            None => self.places.get(errand.route()).copied(),
+        };
+        if let Some(place) = place {
             self.count += 1;
-            self.waiting.entry(*place).or_default().push(errand);
+            self.waiting.entry(place).or_default().push(errand);
         }
     }
 

@@ -241,9 +241,11 @@ impl Gateway {
             self.on_message_request(transaction, request, asserted.as_ref(), now);
         } else if request.method == Method::Subscribe {
             self.stats.other_requests += 1;
+            self.note_way(&flow);
             self.on_subscribe_request(transaction, &request, asserted.as_ref(), &flow, now);
         } else if request.method == Method::Notify {
             self.stats.other_requests += 1;
+            self.note_way(&flow);
             self.on_notify_request(transaction, &request, &flow, now);
         } else {
             self.on_other_request(transaction, &request, now);

@@ -21,8 +21,8 @@ use super::{Gateway, LookupId, Size, limits, presence, proxy, to_sip};
 use crate::model::Failure;
 use crate::sip::auth::{Attempts, Refusal};
 use crate::sip::dialog::Hop;
-use crate::sip::endpoint::{Cause, ClientId, Large, NotStarted, Sending};
-use crate::sip::locate::{self, Answer, Find, Target, Transport};
+use crate::sip::endpoint::{Cause, ClientId, Flow, Large, NotStarted, Sending};
+use crate::sip::locate::{self, Answer, Destination, Find, Target, Transport};
 use crate::sip::message::header::CSeq;
 use crate::sip::message::{Request, Response};
 use crate::time::Now;
@@ -108,11 +108,25 @@ pub(super) struct Errand {
     route: RouteId,
     request: Request,
     purpose: Purpose,
+    /// Another way than that of the route.
+    way: Option<Box<Way>>,
+}
+
+/// Where a request goes that does not go to the next hop of its route.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) to: Destination,
+    /// A connection that is tried first.
+    flow: Option<Flow>,
 }
 
 impl Errand {
     pub(super) fn route(&self) -> RouteId {
         self.route
+    }
+
+    pub(super) fn way(&self) -> Option<&Way> {
+        self.way.as_deref()
     }
 }
 
@@ -133,6 +147,8 @@ struct Again {
     request: Request,
     /// Where it went, in this order: a nonce counts where it came from.
     targets: Vec<Target>,
+    /// The connection that the first of them is.
+    flow: Option<Flow>,
     tries: u8,
     challenges: Attempts,
     /// Why the last challenge was not answered.
@@ -157,7 +173,7 @@ impl Gateway {
         purpose: Purpose,
         now: Now,
     ) -> Result<(), Box<Ended>> {
-        self.locate(Errand { route, request, purpose }, now)
+        self.locate(Errand { route, request, purpose, way: None }, now)
     }
 
     /// Sends `request`, one in a dialog, to where its dialog says ([`Dialog::next_hop`]): with the credentials of `route`, its
@@ -170,18 +186,36 @@ impl Gateway {
     pub(super) fn send_in_dialog(
         &mut self,
         route: RouteId,
-        _hop: Option<Hop>,
+        hop: Option<Hop>,
         request: Request,
         purpose: Purpose,
         now: Now,
     ) -> Result<(), Box<Ended>> {
-        self.locate(Errand { route, request, purpose }, now)
+        let Some((to, hop)) = hop.and_then(|hop| Some((Destination::of(&hop.uri)?, hop))) else {
+            return Err(Box::new((purpose, End::NotFound(locate::Reason::NoTransport))));
+        };
+        let flow = hop.flow.and_then(|flow| self.ways.get(&flow).copied());
+        let configured = self.settings.routes.get(route).is_some_and(|(_, route)| route.next_hop.covers(&to));
+        let way = (flow.is_some() || !configured).then(|| Box::new(Way { to, flow }));
+        self.locate(Errand { route, request, purpose, way }, now)
+    }
+
+    /// Notes by which connection a peer's request in a dialog has come, so that ours can go back by it while it is open.
+    pub(super) fn note_way(&mut self, flow: &Flow) {
+        if flow.transport.is_reliable() {
+            self.ways.insert(flow.id, *flow);
+        }
     }
 
     fn locate(&mut self, errand: Errand, now: Now) -> Result<(), Box<Ended>> {
         self.learn(now);
-        let end = match self.directions.find(errand.route, now.mono, &mut self.outputs) {
+        let flow = errand.way().and_then(|way| way.flow);
+        let end = match self.directions.find(errand.route, errand.way(), now.mono, &mut self.outputs) {
             Find::Found(targets) => return self.send_to(errand, targets, now),
+            // Where the connection is open nobody has to wait, and where else it could go does not matter.
+            Find::Wait | Find::NotFound(_) | Find::Resting(_) if flow.is_some() => {
+                return self.send_to(errand, Vec::new(), now);
+            }
             Find::Wait if self.directions.is_full() => End::Full("too many requests wait for DNS"),
             Find::Wait => {
                 self.directions.wait(errand);
@@ -210,10 +244,14 @@ impl Gateway {
     }
 
     fn send_to(&mut self, errand: Errand, mut targets: Vec<Target>, now: Now) -> Result<(), Box<Ended>> {
-        let Errand { route, mut request, purpose } = errand;
+        let Errand { route, mut request, purpose, way } = errand;
+        let flow = way.as_ref().and_then(|way| way.flow);
+        if let Some(flow) = flow {
+            targets.insert(0, Target { transport: flow.transport, addr: flow.remote });
+        }
         if let Purpose::Forward(forward) = purpose {
             return match self.fit(&request, route, &mut targets) {
-                Ok(_) => self.forward_to(forward, request, targets, self.sending(route), now),
+                Ok(_) => self.forward_to(forward, request, targets, self.sending(route, None), now),
                 Err(TooLarge) => Err(Box::new((Purpose::Forward(forward), End::TooLarge))),
             };
         }
@@ -225,11 +263,14 @@ impl Gateway {
             self.registrations.went_to(*id, &targets, now);
         }
         let again = self.may_go_again(route, &purpose).then(|| targets.clone());
-        let sending = self.sending(route);
+        let mut sending = self.sending(route, flow);
+        if let (None, Some(way)) = (&sending.domain, way.filter(|way| !way.to.is_address())) {
+            sending.domain = Some(way.to.host.into());
+        }
         match self.endpoint.request(&request, targets, sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %purpose, call_id = request.headers.call_id(), %transaction, "sent to SIP");
-                let again = again.map(|targets| Box::new(Again::new(request, targets)));
+                let again = again.map(|targets| Box::new(Again { flow, ..Again::new(request, targets) }));
                 self.errands.insert(transaction, Out { route, purpose, large, again });
                 Ok(())
             }
@@ -237,9 +278,10 @@ impl Gateway {
         }
     }
 
-    fn sending(&self, route: RouteId) -> Sending {
+    /// `flow`: the connection that the first target is.
+    fn sending(&self, route: RouteId, flow: Option<Flow>) -> Sending {
         let domain = self.settings.routes.get(route).and_then(|(_, route)| route.tls_name.clone());
-        Sending { large: Large::UseUdp, domain }
+        Sending { large: Large::UseUdp, domain, flow: flow.map(|flow| flow.id) }
     }
 
     /// Whether an answer may call for another try: then the request is kept.
@@ -269,7 +311,7 @@ impl Gateway {
             Ok(large) => out.large |= large,
             Err(TooLarge) => return self.on_end(out.purpose, End::TooLarge, now),
         }
-        let sending = self.sending(out.route);
+        let sending = self.sending(out.route, again.flow.filter(|flow| self.ways.contains_key(&flow.id)));
         match self.endpoint.request(&again.request, again.targets.clone(), sending, now) {
             Ok(transaction) => {
                 tracing::debug!(errand = %out.purpose, %transaction, "sent to SIP once more");
@@ -358,7 +400,7 @@ impl Gateway {
 
 impl Again {
     fn new(request: Request, targets: Vec<Target>) -> Self {
-        Self { request, targets, tries: 1, challenges: Attempts::default(), refusal: None }
+        Self { request, targets, flow: None, tries: 1, challenges: Attempts::default(), refusal: None }
     }
 }
 

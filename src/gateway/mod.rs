@@ -79,7 +79,7 @@ pub use settings::{PresenceLimits, PresenceRules, Route, Settings, Size};
 use crate::ids::Ids;
 use crate::mapping::{Home, Mapping};
 use crate::sip::auth::Server;
-use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
+use crate::sip::endpoint::{ClientId, Endpoint, EndpointConfig, Event, Flow, ServerId};
 use crate::sip::message::{Response, Status};
 use crate::time::{Now, Timers};
 use crate::xmpp::jid::Jid;
@@ -129,6 +129,8 @@ pub struct Gateway {
     lines: Lines<to_sip::Letter>,
     errands: HashMap<ClientId, errand::Out>,
     directions: Directions,
+    /// Connections on which a dialog's requests have come.
+    ways: HashMap<u64, Flow>,
     proxy: proxy::Proxy,
     recent: Recent,
     capable: Capable,
@@ -225,6 +227,7 @@ impl Gateway {
             lines,
             errands: HashMap::new(),
             directions,
+            ways: HashMap::new(),
             proxy,
             recent: Recent::new(limits::REPEATED),
             capable: Capable::default(),
@@ -260,6 +263,7 @@ impl Gateway {
             }
             Input::FlowClosed(flow) => {
                 self.flows.remove(&flow.id);
+                self.ways.remove(&flow.id);
                 self.ask_endpoint(now, |endpoint, events| endpoint.flow_closed(&flow, now, events));
                 self.on_registered_flow_closed(&flow, now);
             }

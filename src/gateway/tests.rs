@@ -7,6 +7,7 @@ mod bench;
 mod directions;
 mod entrance;
 mod held_pings;
+mod hop;
 mod prove;
 mod proxy;
 mod register;

@@ -62,7 +62,8 @@ impl Endpoint {
             client.bytes = Box::from(bytes.as_slice());
         }
         let origin = Origin::Client(id, client.attempt);
-        self.transmits.push_back(transmit(client.target, client.domain.clone(), origin, bytes));
+        let flow = client.more.as_ref().and_then(|more| more.flow).filter(|_| client.attempt == 0);
+        self.transmits.push_back(Transmit { flow, ..transmit(client.target, client.domain.clone(), origin, bytes) });
     }
 
     /// From now on a response to `client` is found, and its clock runs.
@@ -122,8 +123,9 @@ impl Endpoint {
     }
 }
 
-/// The targets that can be tried and whether each was switched from UDP to TCP.
-pub(super) fn usable(config: &EndpointConfig, targets: Vec<Target>, to_tcp: bool) -> Vec<(Target, bool)> {
+/// The targets that can be tried and whether each was switched from UDP to TCP. With `open` the first is a connection that is
+/// there already.
+pub(super) fn usable(config: &EndpointConfig, targets: Vec<Target>, to_tcp: bool, open: bool) -> Vec<(Target, bool)> {
     let switch = |target: Target| match target.transport {
         Transport::Udp if to_tcp => (Target { transport: Transport::Tcp, ..target }, true),
         Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => (target, false),
@@ -131,7 +133,8 @@ pub(super) fn usable(config: &EndpointConfig, targets: Vec<Target>, to_tcp: bool
     let mut usable: Vec<(Target, bool)> = Vec::with_capacity(targets.len());
     for (target, switched) in targets.into_iter().map(switch) {
         let known = usable.iter().any(|(other, _)| *other == target);
-        let possible = target.transport.can_be_dialled() && sent_by(config, target.transport).is_some();
+        let reached = target.transport.can_be_dialled() || (open && usable.is_empty());
+        let possible = reached && sent_by(config, target.transport).is_some();
         if possible && !known {
             usable.push((target, switched));
         }

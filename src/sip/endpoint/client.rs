@@ -56,6 +56,8 @@ pub(super) struct More {
     refusal: Option<Response>,
     /// The second part of the branch (RFC 5393 section 4.2.1).
     pub(super) mark: Option<u64>,
+    /// The connection that the first attempt goes by.
+    pub(super) flow: Option<u64>,
 }
 
 /// What the clock did to a transaction.
@@ -115,14 +117,15 @@ impl Endpoint {
         printed.clear();
         request.print(&mut printed);
         let is_large = printed.len() + self.via_len(Transport::Udp) > self.config.max_udp;
-        let rest = usable(&self.config, targets, is_large && sending.large == Large::UseTcp);
+        let rest = usable(&self.config, targets, is_large && sending.large == Large::UseTcp, sending.flow.is_some());
         let mut rest = rest.into_iter();
         let Some((target, switched)) = rest.next() else {
             self.keep_scratch(printed);
             return Err(NotStarted::NoTarget);
         };
         let line_end = memchr::memchr(b'\n', &printed).map_or(printed.len(), |at| at + 1);
-        let needs_more = rest.len() > 0 || mark.is_some();
+        let flow = sending.flow;
+        let needs_more = rest.len() > 0 || mark.is_some() || flow.is_some();
         let mut client = Box::new(Client {
             machine: Machine::start(&request.method, &self.config.timing, target.transport.is_reliable(), now),
             method: request.method.clone(),
@@ -136,7 +139,7 @@ impl Endpoint {
             via: (narrow(line_end), narrow(line_end)),
             bytes: Box::default(),
             domain: sending.domain,
-            more: needs_more.then(|| Box::new(More { rest, refusal: None, mark })),
+            more: needs_more.then(|| Box::new(More { rest, refusal: None, mark, flow })),
         });
         self.client_count += 1;
         let id = ClientId(self.client_count);

@@ -246,8 +246,14 @@ impl Endpoint {
     }
 }
 
+/// Over WebSocket the name does not matter, since the answer comes back by the same connection (RFC 7118 section 5.3).
 fn sent_by(config: &EndpointConfig, transport: Transport) -> Option<&SentBy> {
-    config.sent_by.iter().find(|(of, _)| *of == transport).map(|(_, sent_by)| sent_by)
+    let named = |transport| config.sent_by.iter().find(|(of, _)| *of == transport).map(|(_, sent_by)| sent_by);
+    match transport {
+        Transport::Udp | Transport::Tcp | Transport::Tls => named(transport),
+        Transport::Ws => named(transport).or_else(|| named(Transport::Tcp)),
+        Transport::Wss => named(transport).or_else(|| named(Transport::Tls)).or_else(|| named(Transport::Tcp)),
+    }
 }
 
 /// Whose deadline it is. The number tells the alarm set last from those set before it, which mean nothing any more.

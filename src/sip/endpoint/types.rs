@@ -41,7 +41,7 @@ pub struct Transmit {
     pub local: Option<SocketAddr>,
     /// Where to. With a `flow` that is closed: where to open a connection instead (RFC 3261 section 18.2.2).
     pub remote: SocketAddr,
-    /// The connection to use while it is open. `None` for UDP, and for requests, which may take any to `remote`.
+    /// The connection to use while it is open. `None` for UDP, and for requests that may take any to `remote`.
     pub flow: Option<u64>,
     /// The SIP domain that the peer's certificate must name, as it was before DNS (RFC 5922 section 4). For requests over
     /// TLS; a connection serves one domain.
@@ -267,12 +267,15 @@ pub struct Sending {
     pub large: Large,
     /// The SIP domain that a target's certificate must name (RFC 5922 section 4).
     pub domain: Option<Arc<str>>,
+    /// The connection that the first target is: the request goes by that while it is open (RFC 5626 section 5.3 for those
+    /// that the peer has opened).
+    pub flow: Option<u64>,
 }
 
 impl From<Large> for Sending {
     /// Without TLS there is no name to check.
     fn from(large: Large) -> Self {
-        Self { large, domain: None }
+        Self { large, domain: None, flow: None }
     }
 }
 

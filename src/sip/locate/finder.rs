@@ -46,6 +46,10 @@ pub struct Finder {
     question_count: QuestionId,
     /// Questions to put.
     questions: VecDeque<(QuestionId, Query)>,
+    /// Places that peers have named.
+    passing: HashMap<Destination, PlaceId>,
+    /// The same by age: whose turn it is to be forgotten.
+    oldest: VecDeque<PlaceId>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,8 @@ impl Finder {
             wanted: HashMap::new(),
             question_count: 0,
             questions: VecDeque::new(),
+            passing: HashMap::new(),
+            oldest: VecDeque::new(),
         }
     }
 
@@ -99,6 +105,45 @@ impl Finder {
             self.places.push(Place { destination: destination.clone(), known: None, search: None });
             self.places.len() - 1
         })
+    }
+
+    /// The number of a destination that a peer has named, as Contact or Record-Route. Such places come and go: the number is
+    /// good until the next call, and while its search runs. `None`: searches run for as many as there may be.
+    pub fn passing(&mut self, destination: &Destination) -> Option<PlaceId> {
+        if let Some(known) = self.passing.get(destination) {
+            return Some(*known);
+        }
+        let place = Place { destination: destination.clone(), known: None, search: None };
+        let id = if self.passing.len() < limits::PASSING {
+            self.places.push(place);
+            self.places.len() - 1
+        } else {
+            let places = &mut self.places;
+            let idle = |id: &PlaceId| places.get(*id).is_some_and(|place| place.search.is_none());
+            let id = self.oldest.iter().position(idle).and_then(|at| self.oldest.remove(at))?;
+            let old = std::mem::replace(places.get_mut(id)?, place);
+            self.passing.remove(&old.destination);
+            id
+        };
+        self.passing.insert(destination.clone(), id);
+        self.oldest.push_back(id);
+        Some(id)
+    }
+
+    /// Where a request goes to a destination that is an address ([`Destination::is_address`]): no DNS is asked.
+    #[must_use]
+    pub fn find_address(&mut self, destination: &Destination, now: Duration) -> Find {
+        match search(destination, self.have, |_| None) {
+            Step::Found(plan, _) => {
+                let mut targets = plan.order(&mut self.dice);
+                match self.rest.order(&mut targets, now) {
+                    Ok(()) => Find::Found(targets),
+                    Err(wait) => Find::Resting(wait),
+                }
+            }
+            Step::NotFound(reason, _) => Find::NotFound(reason),
+            Step::Ask(_) => Find::NotFound(Reason::NoAddress),
+        }
     }
 
     /// Where a request for `place` goes at `now`, monotonic time.

@@ -47,6 +47,10 @@ pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// How long a target after its rest is tried with one request before the next may try: Timer F and a little.
 pub(super) const TRIAL: Duration = Duration::from_secs(35);
 
+/// Places that peers have named and that are kept at once: about 500 KiB. Each is one proxy or phone by name, and those that are
+/// used are looked for again when they were forgotten.
+pub(super) const PASSING: usize = 1_024;
+
 /// Targets whose failures are remembered.
 pub(super) const RESTING: usize = 4_096;
 

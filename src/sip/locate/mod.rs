@@ -30,6 +30,8 @@ pub use rest::{Outcome, Rest};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use super::uri::{Scheme, Uri};
+
 /// A transport protocol of SIP, as in the sent-protocol of Via and in the `transport` parameter of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
@@ -140,6 +142,41 @@ pub struct Destination {
     pub transport: Option<Transport>,
     /// Whether the URI is a `sips:` one: only TLS will do (RFC 3263 section 4.1).
     pub secure: bool,
+}
+
+impl Destination {
+    /// What `uri` names, as RFC 3263 section 4 reads it, with `maddr` (RFC 3261 section 19.1.1); `None` for a URI without a
+    /// host. A transport that nobody knows leaves nothing either.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Option<Self> {
+        let host = uri.param("maddr").map_or_else(|| Some(uri.host()?.to_string()), |host| Some(host.to_owned()))?;
+        let transport = match uri.param("transport") {
+            Some(token) => Some(Transport::from_token(token)?),
+            None => None,
+        };
+        let secure = uri.scheme() == Scheme::Sips;
+        Some(Self { host: host.to_ascii_lowercase(), port: uri.port(), transport, secure })
+    }
+
+    /// Whether it is an address, so that no DNS is asked for it.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        numeric(&self.host).is_some()
+    }
+
+    /// Whether `named` names this place, perhaps without saying by which transport: then what is configured for this one
+    /// holds for it.
+    #[must_use]
+    pub fn covers(&self, named: &Self) -> bool {
+        let transport = self.transport.unwrap_or(Transport::Udp);
+        let host = |of: &Self| of.host.trim_matches(['[', ']']).to_ascii_lowercase();
+        let port = |of: &Self| of.port.unwrap_or(transport.default_port());
+        let secure = self.secure || transport == Transport::Tls;
+        host(self) == host(named)
+            && if self.is_address() { port(self) == port(named) } else { self.port == named.port }
+            && named.transport.is_none_or(|wanted| wanted == transport)
+            && (secure || !named.secure)
+    }
 }
 
 /// Why nothing was found.

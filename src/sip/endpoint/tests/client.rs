@@ -335,3 +335,33 @@ fn a_peers_request_goes_on_with_its_vias_and_a_branch_in_two_parts() {
     let event = deliver_response(&mut us, answer(&sent, Status::OK), at(1));
     assert!(matches!(event, Some(Event::Response { transaction, .. }) if transaction == id));
 }
+
+#[test]
+fn a_request_goes_by_the_connection_it_is_told_and_elsewhere_when_that_is_closed() {
+    let mut us = endpoint();
+    let targets = vec![tcp("192.0.2.9:40000"), udp("192.0.2.9:5060")];
+    let sending = Sending { flow: Some(7), ..Large::UseUdp.into() };
+    us.request(&outgoing("NOTIFY"), targets, sending, at(0)).unwrap();
+    let sent = only(&mut us);
+    assert_eq!((sent.transport, sent.remote, sent.flow), (TCP, addr("192.0.2.9:40000"), Some(7)));
+    let mut told = Vec::new();
+    us.flow_closed(&tcp_flow("192.0.2.9:40000", 7), at(100), &mut told);
+    assert!(told.is_empty());
+    let sent = only(&mut us);
+    assert_eq!((sent.transport, sent.remote, sent.flow), (UDP, addr("192.0.2.9:5060"), None));
+    assert_eq!(final_status(deliver_response(&mut us, answer(&sent, Status::OK), at(200))), 200);
+}
+
+#[test]
+fn who_came_by_websocket_is_asked_by_that_connection_only() {
+    let mut config = EndpointConfig::new(SentBy { host: "192.0.2.1".into(), port: None });
+    config.sent_by.push((TCP, SentBy { host: "tcp.example".into(), port: Some(5070) }));
+    let mut us = Endpoint::new(config, Ids::new([1; 32], 0));
+    let ws = Target { transport: Transport::Ws, addr: addr("192.0.2.9:40000") };
+    assert_eq!(us.request(&outgoing("NOTIFY"), vec![ws], Large::UseUdp, at(0)), Err(NotStarted::NoTarget));
+    let sending = Sending { flow: Some(7), ..Large::UseUdp.into() };
+    us.request(&outgoing("NOTIFY"), vec![ws], sending, at(0)).unwrap();
+    let sent = only(&mut us);
+    assert_eq!((sent.transport, sent.flow), (Transport::Ws, Some(7)));
+    assert_eq!(final_status(deliver_response(&mut us, answer(&sent, Status::OK), at(200))), 200);
+}

@@ -211,3 +211,68 @@ fn the_cache_is_bounded_and_keeps_within_its_times() {
     assert_eq!(cache.get(&query(2), s(1), s(1)), None);
     assert!(cache.get(&query(2), s(1), s(0)).is_some(), "who asked for it may use it");
 }
+
+#[test]
+fn places_that_peers_name_are_found_like_others_and_forgotten_for_newer_ones() {
+    let mut bench = Bench::new(ZONE);
+    let first = bench.finder.passing(&to("sip:d.example")).unwrap();
+    assert_eq!(bench.finder.passing(&to("sip:d.example")), Some(first));
+    assert_eq!(bench.finder.find(first, s(0)), Find::Wait);
+    for n in 1..limits::PASSING {
+        assert!(bench.finder.passing(&to(&format!("sip:{n}.example"))).is_some());
+    }
+    let second = bench.finder.passing(&to("sip:1.example")).unwrap();
+    assert_eq!(bench.finder.passing(&to("sip:more.example")), Some(second), "the oldest for which nobody waits");
+    bench.serve(s(0));
+    assert!(matches!(bench.finder.find(first, s(0)), Find::Found(_)));
+}
+
+#[test]
+fn no_more_places_are_taken_while_all_are_looked_for() {
+    let mut bench = Bench::new(ZONE);
+    for n in 0..limits::PASSING {
+        let place = bench.finder.passing(&to(&format!("sip:{n}.example"))).unwrap();
+        assert_eq!(bench.finder.find(place, s(0)), Find::Wait);
+    }
+    assert_eq!(bench.finder.passing(&to("sip:more.example")), None);
+    bench.serve(s(0));
+    assert!(bench.finder.passing(&to("sip:more.example")).is_some());
+}
+
+#[test]
+fn an_address_is_found_without_dns_unless_it_rests() {
+    let mut bench = Bench::new("");
+    let found = |bench: &mut Bench, uri: &str| bench.finder.find_address(&to(uri), s(0));
+    assert_eq!(found(&mut bench, "sip:192.0.2.7"), Find::Found(targets(&["udp 192.0.2.7:5060"])));
+    assert_eq!(
+        found(&mut bench, "sip:[2001:db8::7]:5070;transport=tls"),
+        Find::Found(targets(&["tls [2001:db8::7]:5070"]))
+    );
+    assert_eq!(found(&mut bench, "sip:192.0.2.7;transport=ws"), Find::NotFound(Reason::NoTransport));
+    bench.finder.note(target("udp 192.0.2.7:5060"), Outcome::Refused(Some(s(20))), s(0));
+    assert!(matches!(found(&mut bench, "sip:192.0.2.7"), Find::Resting(_)));
+    assert!(bench.questions().is_empty());
+}
+
+#[test]
+fn a_uri_names_a_destination_and_a_configured_one_covers_what_says_less() {
+    let of = |text: &str| Destination::of(&text.parse().unwrap());
+    assert_eq!(of("sip:a@D.example;transport=tcp"), Some(to("sip:d.example;transport=tcp")));
+    assert_eq!(of("sips:a@[2001:db8::1]:5070"), Some(to("sips:[2001:db8::1]:5070")));
+    assert_eq!(of("sip:a@d.example;maddr=192.0.2.1"), Some(to("sip:192.0.2.1")));
+    assert_eq!((of("tel:+1"), of("sip:d.example;transport=sctp")), (None, None));
+    for (configured, named, covers) in [
+        ("sip:192.0.2.1", "sip:192.0.2.1:5060", true),
+        ("sip:192.0.2.1;transport=tcp", "sip:192.0.2.1:5060", true),
+        ("sip:192.0.2.1;transport=tcp", "sip:192.0.2.1;transport=udp", false),
+        ("sip:192.0.2.1;transport=tls", "sip:192.0.2.1:5060", false),
+        ("sip:192.0.2.1;transport=tls", "sips:192.0.2.1", true),
+        ("sip:192.0.2.1", "sips:192.0.2.1", false),
+        ("sip:2001:db8::1", "sip:[2001:db8::1]", true),
+        ("sip:d.example", "sip:D.example", true),
+        ("sip:d.example", "sip:d.example:5060", false),
+        ("sip:d.example", "sip:other.example", false),
+    ] {
+        assert_eq!(to(configured).covers(&to(named)), covers, "{configured} {named}");
+    }
+}
