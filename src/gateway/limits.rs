@@ -95,3 +95,21 @@ pub(super) const HELD_PINGS: usize = 1_024;
 /// The longest id of a ping that is held, bytes: ids are made of a few dozen, and this keeps all that are held within some
 /// megabytes. One with a longer id is answered at once.
 pub(super) const HELD_PING_ID: usize = 1_024;
+
+/// New dialogs that one subscription of ours may look for in an hour: a notifier that says `deactivated` in a loop costs no
+/// more than this, and one that restarts every five minutes is still followed.
+pub(super) const NEW_DIALOGS: u16 = 12;
+
+/// Dialogs of one forked SUBSCRIBE, where its package allows several: phones of one person.
+pub(super) const FORKS: u8 = 8;
+
+/// A subscription is refreshed for those who want its state now no more often than this.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// After a restart subscriptions are refreshed, or asked for anew, over this time and not at once: a million of them are
+/// then some three thousand a second.
+pub(super) const RESTORE_SPREAD: Duration = Duration::from_secs(300);
+
+/// CSeq numbers that one write reserves for the requests in a dialog: at one refresh an hour two days, and a restart leaves
+/// a gap no wider (RFC 3261 section 12.2.2 allows gaps).
+pub(super) const CSEQ_BLOCK: u32 = 64;

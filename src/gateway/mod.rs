@@ -181,6 +181,8 @@ enum Timer {
     Unregistered,
     /// Something about a watch is due.
     Watch(record::RecordId, presence::WatchClock),
+    /// A subscription of ours is to be refreshed, is late, or has waited long enough.
+    Usage(presence::UsageId),
 }
 
 impl Gateway {
@@ -310,6 +312,7 @@ impl Gateway {
                 Timer::Register(id) => self.on_register_due(id, now),
                 Timer::Unregistered => self.on_unregistered(),
                 Timer::Watch(id, clock) => self.on_watch_clock(id, clock, now),
+                Timer::Usage(id) => self.on_usage_due(id, now),
             }
         }
     }
@@ -317,6 +320,7 @@ impl Gateway {
     /// Closes a step: what all of its inputs together ask for, once.
     pub fn finish_step(&mut self, now: Now) {
         self.learn(now);
+        self.tell_owners(now);
         self.send_pings(now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.outputs.push(Output::Transmit(transmit));

@@ -20,6 +20,7 @@ impl Gateway {
         let mut samples = self.stats.samples();
         samples.extend(self.health_samples());
         samples.extend(self.registration_samples());
+        samples.extend(self.usage_samples());
         samples.extend([
             level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
             level(

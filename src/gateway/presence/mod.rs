@@ -23,7 +23,7 @@ use super::{Gateway, Link};
 use crate::time::Now;
 use crate::xmpp::stanza::{Presence, PresenceKind};
 
-pub(super) use usage::Sent;
+pub(super) use usage::{Sent, UsageId};
 pub(super) use watch::Clock as WatchClock;
 
 /// What presence keeps.
@@ -32,6 +32,7 @@ pub(super) struct Presences {
     /// What the store is to be told before the step's outputs leave.
     pub(super) writes: Vec<Write>,
     watching: watch::Watching,
+    usages: usage::Usages,
     stats: Stats,
 }
 

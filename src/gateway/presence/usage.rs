@@ -1,32 +1,57 @@
 //! Our subscriptions on the SIP side (RFC 6665 section 4.1): one usage for each package and target that somebody here wants
 //! to see, with its dialogs (forks), refreshes and what it is told.
 //!
-//! Whoever needs one opens it with a [`Want`] and hears [`Told`]s; the machine of RFC 6665 and everything about dialogs,
-//! timers, Retry-After and new dialogs lies beneath and is the same for all.
+//! Whoever needs one opens it with a [`Want`] and hears [`Told`]s; the machine ([`crate::sip::event::subscriber`]) and
+//! everything about dialogs, timers and records lies beneath and is the same for all.
+//!
+//! | file | what |
+//! |---|---|
+//! | `table` | opening and closing; what the machine wants done; who is told |
+//! | `sending` | SUBSCRIBEs of ours and their ends |
+//! | `notified` | NOTIFYs |
+//! | `keeping` | records, and what comes back from them |
+//! | `numbers` | counters |
+//!
+//! # After a restart
+//! Records come back before anybody wants them. A usage that is taken back is found by `usages_of` and gets its owner by
+//! `usage_own`, or by [`usage_open`](Gateway::usage_open) with the same watcher, target and package. Until then it is not
+//! refreshed, and lapses. What it has told before is forgotten, so it is refreshed within [`limits::RESTORE_SPREAD`].
+//!
+//! [`limits::RESTORE_SPREAD`]: super::super::limits::RESTORE_SPREAD
+
+mod keeping;
+mod notified;
+mod numbers;
+mod sending;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use super::super::Gateway;
-use super::super::errand::{End, RouteId};
+use super::super::errand::RouteId;
 use super::super::people::UserId;
-use super::super::record::{DialogRecord, Package, RecordId};
+use super::super::record::{Package, RecordId};
 use crate::model::Failure;
-use crate::sip::endpoint::{Flow, ServerId};
-use crate::sip::message::{Request, Status};
+use crate::sip::event::subscriber::{Input, Serial};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
+
+pub(super) use table::Usages;
 
 /// A usage by its number.
 pub(in super::super) type UsageId = u64;
 
-/// One of the dialogs that a SUBSCRIBE came to through forking (RFC 6665 section 4.1.2.4); the first is 0.
-pub(in super::super) type Fork = u32;
+/// One of the dialogs that a SUBSCRIBE came to through forking (RFC 6665 section 4.1.2.4); the first is 0. A dialog that
+/// follows another has its place, so that what it tells replaces what that told.
+pub(in super::super) type Fork = crate::sip::event::subscriber::Fork;
 
 /// A SUBSCRIBE that is out.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Sent {
     /// Of which usage.
     pub(in super::super) usage: UsageId,
-    /// In which of its dialogs; `None`: it is to begin one.
-    pub(in super::super) fork: Option<Fork>,
+    /// Of its dialog of this number, or itself of this number where it is to begin one.
+    serial: Serial,
     /// In whose own name.
     pub(in super::super) user: Option<UserId>,
 }
@@ -63,7 +88,7 @@ pub(in super::super) struct Want {
     pub(in super::super) once: bool,
 }
 
-/// What the owner of a usage hears.
+/// What the owner of a usage hears. After `Forbidden` and `Over` there is no usage of that number any more.
 #[derive(Debug)]
 pub(in super::super) enum Told {
     /// The target has not said yes yet.
@@ -80,7 +105,7 @@ pub(in super::super) enum Told {
     Forbidden(Failure),
     /// There is no such user (404, 604, `noresource`); it is asked for again, once a day at most.
     NoResource(Failure),
-    /// The state will never change: there is no dialog any more and none is needed.
+    /// The state will never change: there is no dialog any more and none is needed. The usage stays until it is closed.
     Invariant,
     /// There is no dialog for the time being; it is tried again. The failure is the last refusal or want of an answer.
     Lost(Failure),
@@ -98,41 +123,32 @@ pub(in super::super) struct Body {
 }
 
 impl Gateway {
-    /// Begins to subscribe. The owner hears what comes of it, never before this returns.
-    pub(super) fn usage_open(&mut self, _want: Want, _now: Now) -> UsageId {
-        0
+    /// Begins to subscribe, or takes over what a restart has left of the same. The owner hears what comes of it, never before
+    /// this returns.
+    pub(super) fn usage_open(&mut self, want: Want, now: Now) -> UsageId {
+        if let Some(id) = self.adopt_usage(&want, now) {
+            return id;
+        }
+        let id = self.new_usage(want);
+        self.step_usage(id, Input::Open.into(), now);
+        id
     }
 
-    /// Ends it in good order: Expires 0, and the last NOTIFY (RFC 6665 section 4.1.2.3). The owner hears [`Told::Over`].
-    pub(super) fn usage_close(&mut self, _id: UsageId, _now: Now) {}
+    /// Ends it in good order: Expires 0, and the last NOTIFY (RFC 6665 section 4.1.2.3). The owner hears [`Told::Over`] when
+    /// the notifier has answered, at once where there is no dialog.
+    pub(super) fn usage_close(&mut self, id: UsageId, now: Now) {
+        self.step_usage(id, Input::Close.into(), now);
+    }
 
     /// Lets it lapse: nothing more is sent, and the owner hears nothing more.
-    pub(super) fn usage_forget(&mut self, _id: UsageId, _now: Now) {}
-
-    /// Asks for the state now: a refresh in its dialogs, or the next try at once. Not oftener than `limits` has it.
-    pub(super) fn usage_refresh(&mut self, _id: UsageId, _now: Now) {}
-
-    /// A SUBSCRIBE of ours was answered, or was not.
-    pub(in super::super) fn on_subscribe_end(&mut self, _sent: Sent, _end: End, _now: Now) {}
-
-    /// A NOTIFY.
-    pub(in super::super) fn on_notify_request(
-        &mut self,
-        transaction: ServerId,
-        request: &Request,
-        _flow: &Flow,
-        now: Now,
-    ) {
-        self.respond(transaction, request.response(Status::NO_SUCH_DIALOG), now);
+    pub(super) fn usage_forget(&mut self, id: UsageId, _now: Now) {
+        self.presence.usages.told.retain(|(_, of, _)| *of != id);
+        self.drop_usage(id);
     }
 
-    pub(super) fn usage_restore(&mut self, _record: DialogRecord, _now: Now) {}
-
-    /// The usages of a pair, restored from the store.
-    pub(super) fn usages_of(&self, _watcher: &str, _target: &str) -> Vec<(UsageId, Package)> {
-        Vec::new()
+    /// Asks for the state now: a refresh in its dialogs, or the next try at once. Not oftener than `limits` has it, and not
+    /// against a Retry-After.
+    pub(super) fn usage_refresh(&mut self, id: UsageId, now: Now) {
+        self.step_usage(id, Input::Refresh.into(), now);
     }
-
-    /// Gives a restored usage its owner.
-    pub(super) fn usage_own(&mut self, _id: UsageId, _owner: Owner) {}
 }

@@ -254,7 +254,7 @@ pub enum Effect {
     Tell(Report),
 }
 
-/// What whoever wanted a subscription is told. After `Forbidden`, `Invariant` and `Over` nothing more comes.
+/// What whoever wanted a subscription is told. After `Forbidden` and `Over` nothing more comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
     /// Nobody has said yes.

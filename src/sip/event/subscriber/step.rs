@@ -8,6 +8,9 @@ use super::{
 };
 use crate::time::Now;
 
+/// What will never change is not asked for again.
+const NEVER: Duration = Duration::MAX;
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What a refusal means for the subscription, apart from the dialog.
@@ -135,7 +138,7 @@ impl Subscriber {
             Phase::Idle | Phase::Over => None,
             // What is not answered has an end of its own.
             Phase::Asking { answered, until, .. } => answered.then_some(until),
-            Phase::Waiting { until, .. } | Phase::Closing { until, .. } => Some(until),
+            Phase::Waiting { until, .. } | Phase::Closing { until, .. } => (until != NEVER).then_some(until),
             Phase::Held => self.branches.iter().filter_map(Branch::next).min(),
         }
     }
@@ -257,7 +260,7 @@ impl Subscriber {
             Reason::Rejected => self.finish(Report::Forbidden, effects),
             Reason::Deactivated | Reason::Timeout => self.start(now, effects),
             Reason::NoResource => self.pause(now + DAY, false, Report::NoResource, effects),
-            Reason::Invariant => self.finish(Report::Invariant, effects),
+            Reason::Invariant => self.pause(NEVER, true, Report::Invariant, effects),
             Reason::Probation => {
                 let wait = retry_after.map_or(PROBATION, seconds).min(DAY);
                 self.pause(now + wait, true, Report::Lost, effects);

@@ -1,0 +1,3 @@
+//! Usages in a gateway.
+
+#![allow(clippy::unwrap_used)]
