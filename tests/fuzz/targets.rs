@@ -18,7 +18,7 @@ use stox::gateway::trust::{Network, Peer, Stranger, Trust};
 use stox::gateway::{Gateway, Input, Output, Route, Settings};
 use stox::ids::Ids;
 use stox::mapping::{DomainMapping, Home, Mapping};
-use stox::model::{cpim, html, iscomposing, mime};
+use stox::model::{cpim, html, iscomposing, mime, pidf};
 use stox::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy};
 use stox::sip::framing::{Frame, Framing, Limits as FramingLimits};
 use stox::sip::locate::{Destination, Transport};
@@ -26,7 +26,7 @@ use stox::sip::message::{Message, check, wire};
 use stox::sip::uri::Uri;
 use stox::time::Now;
 use stox::xml::splitter::{Piece, Splitter};
-use stox::xml::{Element, Limits, ns, reader, writer};
+use stox::xml::{Element, ErrorKind, Limits, ns, reader, writer};
 use stox::xmpp::escape::{escape_local, unescape_local};
 use stox::xmpp::jid::{BareJid, Jid};
 use stox::xmpp::stanza::Stanza;
@@ -220,6 +220,28 @@ pub(crate) fn body(data: &[u8]) {
     ] {
         let _ = translated(kind, data);
     }
+}
+
+/// Presence documents: what is read is written so that it is read again, and from then on means the same.
+pub(crate) fn pidf(data: &[u8]) {
+    let limits = pidf::Limits { bytes: 16 * 1024, ..pidf::Limits::default() };
+    let Ok(presence) = pidf::read(data, &limits) else { return };
+    assert!(presence.tuples.len() <= limits.tuples && presence.notes.len() <= limits.words);
+    // Ids and URIs grow when they are escaped, and a namespace is declared where it is used.
+    let wide = pidf::Limits { bytes: 1 << 20, ..limits };
+    let again = |presence| match pidf::read(&pidf::write(presence), &wide) {
+        Ok(again) => Some(again),
+        Err(pidf::Error::Xml(error)) if matches!(error.kind, ErrorKind::TooMuch(_)) => None,
+        Err(error) => panic!("what we write is not read: {error}"),
+    };
+    let Some(once) = again(&presence) else { return };
+    assert_eq!(once.tuples.len(), presence.tuples.len());
+    for (read, before) in once.tuples.iter().zip(&presence.tuples) {
+        assert_eq!((read.show, &read.contact.is_some()), (before.show, &before.contact.is_some()));
+        assert!(before.basic.is_none() || read.basic == before.basic);
+    }
+    let twice = again(&once);
+    assert_eq!(twice.as_ref().and_then(again), twice);
 }
 
 fn translated(kind: &str, data: &[u8]) -> Option<()> {

@@ -166,6 +166,11 @@ fn bodies_hold_for_any_bytes() {
 }
 
 #[test]
+fn presence_documents_hold_for_any_bytes() {
+    run(seeds("documents", "xml"), targets::pidf);
+}
+
+#[test]
 fn addresses_hold_for_any_bytes() {
     let mut all = from_stories("sip:");
     all.extend(

@@ -6,6 +6,7 @@ mod broken_rules;
 mod certs;
 mod component;
 mod config;
+mod documents;
 mod federation;
 mod fuzz;
 mod jid;

@@ -30,13 +30,19 @@ pub(super) fn is_language(text: &str) -> bool {
         && parts.all(|part| sized(part) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// `text` as a URI: what RFC 3986 section 2 has no place for is percent-encoded, a `%` that encodes nothing included.
+/// `text` as a URI: what RFC 3986 section 2 has no place for is percent-encoded, a `%` that encodes nothing included. An
+/// address literal stays, although RFC 3986 has none without `//` in front: in a SIP URI it is one.
 pub(super) fn uri(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let encodes = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+    let (scheme, literal, fragment) = (has_scheme(text), literal(text), text.find('#'));
+    let segment = text.find(['/', '?', '#']).unwrap_or(text.len());
     let stays = |at: usize, byte: u8| match byte {
         b'%' => encodes(at),
         b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => false,
+        b'[' | b']' => literal.contains(&at),
+        b'#' => fragment == Some(at),
+        b':' => scheme || at > segment,
         _ => byte.is_ascii_graphic(),
     };
     if bytes.iter().enumerate().all(|(at, byte)| stays(at, *byte)) {
@@ -52,4 +58,21 @@ pub(super) fn uri(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(uri)
+}
+
+fn has_scheme(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    })
+}
+
+/// Where the first `[2001:db8::1]` is, brackets included.
+fn literal(uri: &str) -> std::ops::Range<usize> {
+    let found = uri.find('[').and_then(|start| {
+        let inside = uri.get(start + 1..)?.split_once(']')?.0;
+        let is_address = inside.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+        (is_address && inside.contains(':')).then_some(start..start + inside.len() + 2)
+    });
+    found.unwrap_or_default()
 }

@@ -127,6 +127,9 @@ fn take_of_device(child: Element, device: &mut Device, lang: Option<&str>, limit
 /// Several occurrences of the person (RFC 4479 section 3.5), one from each of several publishers: a compositor that left
 /// them apart could not decide between them, and one that is on the phone is so whatever the others say. So all hold.
 fn merge(person: &mut Person, other: Person, limits: &Limits) {
+    if person.id.is_empty() {
+        person.id = other.id;
+    }
     rich::merge(&mut person.rich, other.rich, limits);
     let room = limits.words.saturating_sub(person.notes.len());
     person.notes.extend(other.notes.into_iter().take(room));

@@ -99,6 +99,21 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn what_a_person_does_is_said_of_the_person() {
+    let rich =
+        Rich { activities: vec![Activity { name: "busy".to_owned(), ..Activity::default() }], ..Rich::default() };
+    let tuple = |relationship: Option<&str>| {
+        let relationship = relationship.map(str::to_owned);
+        PresenceTuple { id: "a".to_owned(), relationship, rich: rich.clone(), ..PresenceTuple::default() }
+    };
+    let written = |tuples: Vec<PresenceTuple>| write(&Presence { tuples, ..Presence::default() });
+    let presence = read(&written(vec![tuple(None)]), &Limits::default()).unwrap();
+    assert_eq!((presence.person.unwrap().rich, &presence.tuples[0].rich), (rich.clone(), &Rich::default()));
+    let presence = read(&written(vec![tuple(Some("assistant"))]), &Limits::default()).unwrap();
+    assert_eq!(presence.person, None);
+}
+
+#[test]
 fn one_closed_tuple_is_written_so() {
     let tuple = PresenceTuple { id: "a".to_owned(), basic: Some(Basic::Closed), ..PresenceTuple::default() };
     let presence = Presence { entity: "pres:a@b.example".to_owned(), tuples: vec![tuple], ..Presence::default() };
@@ -316,6 +331,7 @@ fn what_the_schemas_have_no_place_for_is_not_written_as_it_is() {
     presence.entity = "pres:a b%zz@é.example".to_owned();
     presence.notes = vec![note(Some("not a language"), "\u{1}"), note(None, "")];
     presence.tuples[0].timestamp = Some(Timestamp(i64::MIN));
+    presence.tuples[0].contact = Some(Contact { uri: "sip:a@[2001:db8::1]:5060".to_owned(), priority: Some(u16::MAX) });
     presence.tuples[0].relationship = Some("neighbour".to_owned());
     presence.extensions = vec![Element::new("", "a"), Element::new(crate::xml::ns::PIDF, "tuple")];
     let person = presence.person.as_mut().unwrap();
@@ -325,6 +341,7 @@ fn what_the_schemas_have_no_place_for_is_not_written_as_it_is() {
     let text = String::from_utf8(write(&presence)).unwrap();
     for part in [
         " entity='pres:a%20b%25zz@%C3%A9.example'>",
+        "sip:a@[2001:db8::1]:5060</contact>",
         "</tuple><note>\u{FFFD}</note><dm:person ",
         "<rpid:relationship><rpid:other>neighbour</rpid:other></rpid:relationship>",
         "<rpid:activities><rpid:unknown/></rpid:activities><rpid:mood><rpid:other>wistful</rpid:other><rpid:other>",

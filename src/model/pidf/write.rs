@@ -3,6 +3,8 @@
 //! Prefixes are the ones everybody writes, since some phones look for `dm:person` rather than for a name in a
 //! namespace.
 
+use std::borrow::Cow;
+
 use super::vocabulary::{ACTIVITIES, MOODS, RELATIONSHIPS};
 use super::{ids::Ids, lexical};
 use crate::model::presence::{
@@ -12,19 +14,18 @@ use crate::time::Timestamp;
 use crate::xml::{Element, ns, writer};
 
 /// Writes a document, with its XML declaration. A tuple of which nothing is known is written as closed, since a status
-/// must have a value (RFC 3863 section 4.1.3); ids that are no `xs:ID`, or stand twice, are changed.
+/// must have a value (RFC 3863 section 4.1.3); ids that are no `xs:ID`, or stand twice, are changed; what the person does
+/// and feels is said of the person, whatever it stands in (RFC 4480 table 1).
 #[must_use]
 pub fn write(presence: &Presence) -> Vec<u8> {
+    let person = of_the_person(presence);
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"<?xml version='1.0' encoding='UTF-8'?>\n<presence");
     writer::attribute("xmlns", ns::PIDF, &mut out);
-    if presence.person.is_some()
-        || !presence.devices.is_empty()
-        || presence.tuples.iter().any(|t| t.device_id.is_some())
-    {
+    if person.is_some() || !presence.devices.is_empty() || presence.tuples.iter().any(|t| t.device_id.is_some()) {
         writer::attribute("xmlns:dm", ns::PIDF_DATA_MODEL, &mut out);
     }
-    if uses_rpid(presence) {
+    if uses_rpid(presence, person.as_deref()) {
         writer::attribute("xmlns:rpid", ns::RPID, &mut out);
     }
     writer::attribute("entity", &lexical::uri(&presence.entity), &mut out);
@@ -34,8 +35,8 @@ pub fn write(presence: &Presence) -> Vec<u8> {
         tuple(each, &mut ids, &mut out);
     }
     notes("note", &presence.notes, &mut out);
-    if let Some(each) = &presence.person {
-        person(each, &mut ids, &mut out);
+    if let Some(each) = &person {
+        write_person(each, &mut ids, &mut out);
     }
     for each in presence.devices.iter().filter(|device| !device.device_id.is_empty()) {
         device(each, &mut ids, &mut out);
@@ -45,11 +46,27 @@ pub fn write(presence: &Presence) -> Vec<u8> {
     out
 }
 
-fn uses_rpid(presence: &Presence) -> bool {
-    let says = |rich: &Rich| !rich.activities.is_empty() || !rich.moods.is_empty() || rich.user_input.is_some();
-    presence.tuples.iter().any(|tuple| tuple.relationship.is_some() || says(&tuple.rich))
-        || presence.person.iter().any(|person| says(&person.rich))
-        || presence.devices.iter().any(|device| says(&device.rich))
+/// The person with what tuples and devices say of it, which only drafts of RPID let them do.
+fn of_the_person(presence: &Presence) -> Option<Cow<'_, Person>> {
+    let tuples = presence.tuples.iter().filter(|tuple| !tuple.is_of_another()).map(|tuple| &tuple.rich);
+    let elsewhere = tuples.chain(presence.devices.iter().map(|device| &device.rich)).filter(|rich| says_lists(rich));
+    let mut person = presence.person.as_ref().map(Cow::Borrowed);
+    for rich in elsewhere {
+        let person = person.get_or_insert_with(|| Cow::Owned(Person::default())).to_mut();
+        person.rich.activities.extend_from_slice(&rich.activities);
+        person.rich.moods.extend_from_slice(&rich.moods);
+    }
+    person
+}
+
+fn says_lists(rich: &Rich) -> bool {
+    !rich.activities.is_empty() || !rich.moods.is_empty()
+}
+
+fn uses_rpid(presence: &Presence, person: Option<&Person>) -> bool {
+    presence.tuples.iter().any(|tuple| tuple.relationship.is_some() || tuple.rich.user_input.is_some())
+        || person.is_some_and(|person| says_lists(&person.rich) || person.rich.user_input.is_some())
+        || presence.devices.iter().any(|device| device.rich.user_input.is_some())
 }
 
 fn tuple(tuple: &PresenceTuple, ids: &mut Ids, out: &mut Vec<u8>) {
@@ -82,7 +99,7 @@ fn tuple(tuple: &PresenceTuple, ids: &mut Ids, out: &mut Vec<u8>) {
         named(relationship, None, RELATIONSHIPS, out);
         out.extend_from_slice(b"</rpid:relationship>");
     }
-    rich(&tuple.rich, out);
+    user_input(tuple.rich.user_input, out);
     extensions(&tuple.extensions, ns::PIDF, out);
     if let Some(each) = tuple.contact.as_ref().filter(|contact| !contact.uri.is_empty()) {
         contact(each, out);
@@ -92,7 +109,7 @@ fn tuple(tuple: &PresenceTuple, ids: &mut Ids, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</tuple>");
 }
 
-fn person(person: &Person, ids: &mut Ids, out: &mut Vec<u8>) {
+fn write_person(person: &Person, ids: &mut Ids, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<dm:person");
     writer::attribute("id", &ids.take(&person.id, "p"), out);
     out.push(b'>');
@@ -107,7 +124,7 @@ fn device(device: &Device, ids: &mut Ids, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<dm:device");
     writer::attribute("id", &ids.take(&device.id, "d"), out);
     out.push(b'>');
-    rich(&device.rich, out);
+    user_input(device.rich.user_input, out);
     extensions(&device.extensions, ns::PIDF_DATA_MODEL, out);
     leaf("dm:deviceID", &lexical::uri(&device.device_id), out);
     notes("dm:note", &device.notes, out);
@@ -138,12 +155,10 @@ fn rich(rich: &Rich, out: &mut Vec<u8>) {
         span: mood.span,
     });
     lists("mood", moods, MOODS, out);
-    if let Some(input) = rich.user_input {
-        user_input(input, out);
-    }
+    user_input(rich.user_input, out);
 }
 
-/// Writes one element for each span of time: two for the same would overlap (RFC 4480 section 3.1).
+/// Writes one element for each span of time: two for the same would overlap (RFC 4480 sections 3.1 and 5).
 fn lists<'a>(list: &str, said: impl Iterator<Item = Said<'a>> + Clone, known: &[&str], out: &mut Vec<u8>) {
     let mut spans: Vec<Span> = Vec::new();
     for span in said.clone().map(|each| each.span) {
@@ -190,7 +205,8 @@ fn named(name: &str, text: Option<&str>, known: &[&str], out: &mut Vec<u8>) {
     }
 }
 
-fn user_input(input: UserInput, out: &mut Vec<u8>) {
+fn user_input(input: Option<UserInput>, out: &mut Vec<u8>) {
+    let Some(input) = input else { return };
     out.extend_from_slice(b"<rpid:user-input");
     if let Some(seconds) = input.threshold.filter(|seconds| *seconds > 0) {
         writer::attribute("idle-threshold", &seconds.to_string(), out);

@@ -2,6 +2,7 @@
 
 mod compare;
 mod parts;
+mod presence;
 
 use super::Vector;
 use parts::{mapping_of, message_of, request_of, response_of, wire};
@@ -38,7 +39,10 @@ pub(super) fn run(vector: &Vector) -> Result<(), String> {
         "sip->sip" => sip_to_sip(vector),
         "xmpp->sip->xmpp" => bounce(vector, Status::NOT_FOUND),
         "xmpp->xmpp" => too_large(vector),
+        "parse" if vector.id.starts_with("3863") => presence::parse(vector),
         "parse" => parse(vector),
+        "pidf->xmpp" => presence::document_to_xmpp(vector),
+        "rpid->pep" => presence::rich_to_xmpp(vector),
         "cpim->xmpp" => cpim_to_xmpp(vector),
         "xmpp->cpim" => xmpp_to_cpim(vector),
         "iscomposing->xmpp" => composing_to_xmpp(vector),

@@ -139,7 +139,7 @@ fn children(vector: &Vector, message: &Message) -> Vec<(String, Option<String>, 
 }
 
 /// Without the white space between elements, which an infoset of a stanza does not mean.
-fn trimmed(element: &Element) -> Element {
+pub(super) fn trimmed(element: &Element) -> Element {
     let mut copy = Element::new(element.ns().to_owned(), element.name());
     for attribute in element.attributes() {
         copy.set_attr_ns(attribute.ns.clone(), attribute.name.as_ref(), attribute.value.clone());
