@@ -5,7 +5,7 @@
 //! | a stranger | 403 without a transaction, or silence (`sip.unknown_source`); no more than so often, see `net::intake` |
 //! | somebody who may be a peer by account | 401, without a transaction, until it proves one (`prove`) |
 //! | a peer beyond its rate | 503 with Retry-After, without a transaction; what repeats a request gets what that got |
-//! | a peer for a domain that is not its own | 403 to a MESSAGE; the rest is served in whatever name |
+//! | a peer for a domain that is not its own | 403 to a MESSAGE or SUBSCRIBE; the rest is served in whatever name |
 //! | a peer with a method that is not taken from it | 403 |
 
 use std::hash::{BuildHasher, RandomState};
@@ -91,8 +91,8 @@ enum Refused {
 struct Examined {
     /// In whose name it is, if that is not From.
     asserted: Option<NameAddr>,
-    /// Whether its source may say in whose name it is.
-    believed: bool,
+    /// Who may say in whose name it is, and has.
+    believed: Option<PeerId>,
     refused: Option<Refused>,
 }
 
@@ -227,7 +227,9 @@ impl Gateway {
         if let (Some(_), Some(server)) = (proven, &self.prover) {
             server.take_proof(Door::Server, &mut request);
         }
-        let Some(request) = self.try_forward(transaction, request, &flow, (believed, asserted.is_some()), now) else {
+        let Some(request) =
+            self.try_forward(transaction, request, &flow, (believed.is_some(), asserted.is_some()), now)
+        else {
             return;
         };
         if let Some(refusal) = self.not_servable(&request) {
@@ -242,7 +244,7 @@ impl Gateway {
         } else if request.method == Method::Subscribe {
             self.stats.other_requests += 1;
             self.note_way(&flow);
-            self.on_subscribe_request(transaction, &request, asserted.as_ref(), &flow, now);
+            self.on_subscribe_request(transaction, request, (asserted.as_ref(), believed), &flow, now);
         } else if request.method == Method::Notify {
             self.stats.other_requests += 1;
             self.note_way(&flow);
@@ -268,10 +270,10 @@ impl Gateway {
                 let is_unclear = (peer.asserted_identity && is_unclear).then_some(Refused::Domain);
                 let refused = if peer.accepts(&request.method) { is_unclear } else { Some(Refused::Method) };
                 let asserted = asserted.filter(|_| peer.asserted_identity);
-                return Examined { asserted, believed: true, refused };
+                return Examined { asserted, believed: Some(id), refused };
             }
             // A known source may ask what we serve in whatever name: PBXs do so in the name of their own address.
-            Verdict::Forbidden if request.method != Method::Message => {
+            Verdict::Forbidden if !matches!(request.method, Method::Message | Method::Subscribe) => {
                 (!trust.accepts(&source, &request.method)).then_some(Refused::Method)
             }
             Verdict::Forbidden => Some(Refused::Domain),

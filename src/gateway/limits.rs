@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rate::Rate;
+
 /// A message waits behind others of its pair no longer than this, in all: twice the life of a SIP transaction, so one
 /// timeout ahead of it and its own fit in.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(64);
@@ -113,3 +115,46 @@ pub(super) const RESTORE_SPREAD: Duration = Duration::from_secs(300);
 /// CSeq numbers that one write reserves for the requests in a dialog: at one refresh an hour two days, and a restart leaves
 /// a gap no wider (RFC 3261 section 12.2.2 allows gaps).
 pub(super) const CSEQ_BLOCK: u32 = 64;
+
+/// The least time for which a SIP user may watch, seconds: a refresh each half minute for one watched user costs more than
+/// the news are worth.
+pub(super) const SHORTEST_WATCH: u32 = 30;
+
+/// The longest, seconds: a phone that was unplugged is not told for longer than this, if it is told nothing before.
+pub(super) const LONGEST_WATCH: u32 = 7_200;
+
+/// XMPP users whom one SIP peer may have asked whether somebody there may watch them, by `subscribe` or probe. A PBX with
+/// 30,000 keys that starts anew may have all of them asked at once; who makes users up gets no further than that.
+pub(super) const ASKS_OF_A_PEER: Rate = Rate { per_second: 500, burst: 30_000 };
+
+/// The same for one SIP user: the contacts of a large address book at once, then one a second.
+pub(super) const ASKS_OF_A_WATCHER: Rate = Rate { per_second: 1, burst: 1_000 };
+
+/// Dialogs of one SIP peer in which no NOTIFY was answered yet. A Contact may name a host that never asked: this is how many
+/// NOTIFYs, with their repetitions, such hosts may be sent in half a minute.
+pub(super) const UNPROVEN_WATCHES: usize = 5_000;
+
+/// How long a SIP user who was refused is refused again without asking.
+pub(super) const REFUSED_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+/// An XMPP user who has not said whether somebody may watch is asked again, while he wants to, after so long
+/// (RFC 6121 section 3.1.2): the first `subscribe` may have been lost with a server.
+pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_secs(86_400);
+
+/// An XMPP user who shows herself to somebody whom she was not heard to allow is asked again no more often than this.
+pub(super) const ASK_ON_PRESENCE: Duration = Duration::from_secs(3_600);
+
+/// A user's server is probed for what is not known no more often than this.
+pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long the answer to a poll waits for the user's server. RFC 6665 section 4.2.1.2 wants it at once.
+pub(super) const POLL_WAIT: Duration = Duration::from_secs(2);
+
+/// What a SIP watcher who finds no room is asked to wait, seconds.
+pub(super) const WATCH_RETRY_AFTER: u32 = 60;
+
+/// Resources of one XMPP user that are kept for one watcher: nobody has more clients.
+pub(super) const RESOURCES_KEPT: usize = 16;
+
+/// What is kept of one resource, bytes; of one that says more, its words are left out.
+pub(super) const RESOURCE_BYTES: usize = 2_048;

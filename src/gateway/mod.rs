@@ -183,6 +183,8 @@ enum Timer {
     Watch(record::RecordId, presence::WatchClock),
     /// A subscription of ours is to be refreshed, is late, or has waited long enough.
     Usage(presence::UsageId),
+    /// Something that a SIP user watches is due.
+    Serve(presence::serve::Alarm),
 }
 
 impl Gateway {
@@ -313,6 +315,7 @@ impl Gateway {
                 Timer::Unregistered => self.on_unregistered(),
                 Timer::Watch(id, clock) => self.on_watch_clock(id, clock, now),
                 Timer::Usage(id) => self.on_usage_due(id, now),
+                Timer::Serve(alarm) => self.on_serve_alarm(alarm, now),
             }
         }
     }
@@ -410,6 +413,7 @@ impl Gateway {
         state.up = true;
         self.offer_held(link);
         self.show_missed(link, now);
+        self.serve_link_up(link, now);
     }
 
     fn on_link_down(&mut self, link: Link, now: Now) {

@@ -21,6 +21,7 @@ impl Gateway {
         samples.extend(self.health_samples());
         samples.extend(self.registration_samples());
         samples.extend(self.usage_samples());
+        samples.extend(self.serve_samples());
         samples.extend([
             level("stox_to_sip_pending", "Messages to SIP that wait for their answer.", self.lines.pending()),
             level(

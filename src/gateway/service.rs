@@ -13,7 +13,7 @@ use crate::xmpp::stanza::{Condition, Iq, IqKind, Stanza, StanzaError};
 use crate::xmpp::xep::{disco, last, ping, time, vcard, version};
 
 /// What we serve on the SIP side.
-pub(super) const ALLOW: &str = "MESSAGE, OPTIONS";
+pub(super) const ALLOW: &str = "MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE";
 
 impl Gateway {
     pub(super) fn on_iq(&mut self, link: Link, iq: Iq, now: Now) {
@@ -100,7 +100,7 @@ impl Gateway {
                 response.headers.push(Name::ACCEPT, self.mapping.accepted_types());
                 response.headers.push(Name::ACCEPT_ENCODING, "identity");
                 response.headers.push(Name::SUPPORTED, "");
-                events::allow(&mut response);
+                events::allow(&mut response, &self.served_packages());
             }
             Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED => response.headers.push(Name::ALLOW, ALLOW),
             _ => {}

@@ -11,6 +11,7 @@ mod hop;
 mod prove;
 mod proxy;
 mod register;
+mod serve;
 mod served;
 mod to_sip;
 mod to_xmpp;

@@ -14,7 +14,7 @@
 //! notify of, and `watch` whether its watcher is there.
 
 mod publish;
-mod serve;
+pub(super) mod serve;
 pub(super) mod usage;
 mod watch;
 
@@ -31,6 +31,8 @@ pub(super) use watch::Clock as WatchClock;
 pub(super) struct Presences {
     /// What the store is to be told before the step's outputs leave.
     pub(super) writes: Vec<Write>,
+    /// What SIP users watch.
+    served: serve::Served,
     watching: watch::Watching,
     usages: usage::Usages,
     stats: Stats,
@@ -64,10 +66,10 @@ impl Gateway {
             PresenceKind::Subscribe | PresenceKind::Unsubscribe | PresenceKind::Probe => {
                 self.watch_on_presence(link, &presence, now);
             }
-            PresenceKind::Subscribed | PresenceKind::Unsubscribed => self.serve_on_presence(link, presence, now),
+            PresenceKind::Subscribed | PresenceKind::Unsubscribed => self.serve_on_presence(link, &presence, now),
             PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Error => {
                 self.watch_on_presence(link, &presence, now);
-                self.serve_on_presence(link, presence, now);
+                self.serve_on_presence(link, &presence, now);
             }
         }
     }

@@ -151,6 +151,25 @@ impl Mapping {
         }))
     }
 
+    /// Who wants to watch whom, of a SUBSCRIBE, without their devices; `asserted` as for a message. Who hides watches
+    /// nobody: the target has to know whom she allows.
+    ///
+    /// # Errors
+    /// The reason to refuse it with.
+    pub fn parties_of(&self, request: &Request, asserted: Option<&NameAddr>) -> Result<(Address, Address), Failure> {
+        let sip_to: To = request.headers.require().map_err(bad_header)?;
+        if request.uri.scheme() == Scheme::Sips || sip_to.uri.scheme() == Scheme::Sips {
+            return Err(Reason::SecureSchemeRefused.into());
+        }
+        let to = self.uri_to_address(&request.uri)?;
+        let sip_from: From = request.headers.require().map_err(bad_header)?;
+        let sender = asserted.unwrap_or(&sip_from);
+        if is_anonymous(&sender.uri) || wants_privacy(&request.headers, asserted.is_some()) {
+            return Err(Reason::AnonymityDisallowed.into());
+        }
+        Ok((self.sender(sender)?.to_bare(), to.to_bare()))
+    }
+
     /// The body of a request, if it says anything.
     fn sip_content(&self, request: &Request, from: &Address) -> Result<Option<(Content, Found)>, Failure> {
         if request.body().is_empty() {

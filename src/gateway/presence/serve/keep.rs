@@ -1,0 +1,263 @@
+//! What of a SIP user's watching outlives the process, and how it goes on after it.
+
+use std::time::Duration;
+
+use super::super::super::record::{Authorization, AuthorizationRecord, DialogRecord, Kind, Record, RecordId, Write};
+use super::super::super::{Gateway, Link, Timer, limits};
+use super::tell::Alarm;
+use super::{DIRECTION, Dialog, Pair, Watched};
+use crate::sip::dialog::{self, Parts};
+use crate::sip::event::notifier::{Notifier, Reason};
+use crate::time::{Now, Timestamp};
+
+impl Default for Watched {
+    /// Nobody was asked.
+    fn default() -> Self {
+        Self {
+            id: RecordId(0),
+            state: None,
+            changed_at: Timestamp(0),
+            asked_at: None,
+            probed_at: None,
+            heard: None,
+            dialogs: Vec::new(),
+            is_looked_after: false,
+            needs_word: false,
+        }
+    }
+}
+
+impl Gateway {
+    /// The target's word changes.
+    pub(super) fn set_authorization(&mut self, pair: &Pair, state: Authorization, now: Now) {
+        let id = RecordId(self.ids.number() >> 1);
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        if watched.state.is_none() {
+            watched.id = id;
+        }
+        watched.state = Some(state);
+        watched.changed_at = now.wall;
+        let (watcher, target) = pair.both();
+        let record = AuthorizationRecord {
+            id: watched.id,
+            shard: pair.shard(),
+            direction: DIRECTION,
+            watcher: watcher.to_owned(),
+            target: target.to_owned(),
+            state,
+            changed_at: now.wall,
+        };
+        self.presence.writes.push(Write::Put(Box::new(Record::Authorization(record))));
+    }
+
+    pub(super) fn forget_authorization(&mut self, pair: &Pair) {
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        if watched.state.take().is_some() {
+            self.presence.writes.push(Write::Drop(Kind::Authorization, watched.id));
+        }
+        watched.heard = None;
+        watched.asked_at = None;
+    }
+
+    pub(super) fn put_dialog(&mut self, id: RecordId, now: Now) {
+        let Some(dialog) = self.presence.served.dialogs.get(&id) else { return };
+        let left = dialog.notifier.expires_at().saturating_sub(now.mono);
+        let millis = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        let record = dialog.record(id, Timestamp(now.wall.0.saturating_add(millis)));
+        self.presence.writes.push(Write::Put(Box::new(Record::Dialog(record))));
+    }
+
+    pub(super) fn drop_dialog(&mut self, id: RecordId) {
+        self.presence.writes.push(Write::Drop(Kind::Dialog, id));
+    }
+
+    /// Makes sure that no request or document goes out with a number that a restart could give again.
+    pub(super) fn reserve(&mut self, id: RecordId, with_document: bool, now: Now) {
+        let Some(dialog) = self.presence.served.dialogs.get_mut(&id) else { return };
+        let (cseq, version) = (dialog.dialog.local_cseq(), dialog.version);
+        let mut is_short = false;
+        // Tries with credentials count on by themselves.
+        if cseq.saturating_add(limits::TRIES.into()) > dialog.cseq_reserved {
+            dialog.cseq_reserved = cseq.saturating_add(limits::CSEQ_BLOCK);
+            is_short = true;
+        }
+        if with_document && version > dialog.version_reserved {
+            dialog.version_reserved = version.saturating_add(limits::CSEQ_BLOCK);
+            is_short = true;
+        }
+        if is_short && !dialog.is_poll {
+            self.put_dialog(id, now);
+        }
+    }
+
+    /// Whether something that happened then counts as fresh. A clock that was wrong then is as good as none.
+    pub(super) fn is_of_late(&self, at: Timestamp, now: Now) -> bool {
+        let age = now.wall.0.saturating_sub(at.0);
+        u64::try_from(age).map_or(true, |age| Duration::from_millis(age) < limits::REFUSED_FOR)
+    }
+
+    /// A pair without dialogs: one that she has allowed stays as it is; one that she has not is forgotten in time.
+    pub(super) fn tidy_watched(&mut self, pair: &Pair, now: Now) {
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        if !watched.dialogs.is_empty() || watched.is_granted() {
+            return;
+        }
+        if watched.state.is_none() {
+            self.presence.served.watched.remove(pair);
+        } else if !std::mem::replace(&mut watched.is_looked_after, true) {
+            self.timers.set_at(now.mono + limits::REFUSED_FOR, Timer::Serve(Alarm::Watched(pair.clone())));
+        }
+    }
+
+    /// Does for a pair what has waited for its time: asks her server after a restart, or forgets it.
+    pub(super) fn look_after(&mut self, pair: &Pair, now: Now) {
+        let link = self.settings.link_of(super::ask::domain(pair.watcher()));
+        let is_up = link.is_some_and(|link| self.link_is_up(link));
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        watched.is_looked_after = false;
+        if std::mem::take(&mut watched.needs_word) && !watched.dialogs.is_empty() {
+            match watched.state {
+                // Her server is probed when it can be heard, which is when the link is up.
+                Some(Authorization::Granted) if is_up => {
+                    watched.probed_at = None;
+                    self.probe(pair, now);
+                }
+                Some(Authorization::Asked) => self.ask(pair, now),
+                Some(Authorization::Granted | Authorization::Refused) => {}
+                None => self.end_orphans(pair, now),
+            }
+            return;
+        }
+        if !watched.dialogs.is_empty() || watched.is_granted() {
+            return;
+        }
+        if self.presence.served.watched.get(pair).is_some_and(|watched| self.is_of_late(watched.changed_at, now)) {
+            return self.tidy_watched(pair, now);
+        }
+        self.forget_authorization(pair);
+        self.presence.served.watched.remove(pair);
+    }
+
+    /// Dialogs without an authorization: a store that was cut short has kept the one and not the other.
+    fn end_orphans(&mut self, pair: &Pair, now: Now) {
+        for id in self.presence.served.dialogs_of(pair) {
+            if let Some(dialog) = self.presence.served.dialogs.get_mut(&id).filter(|dialog| !dialog.is_poll) {
+                dialog.notifier.end(Reason::Deactivated);
+            }
+            self.serve_go_on(id, now);
+        }
+    }
+
+    fn look_after_soon(&mut self, pair: &Pair, now: Now) {
+        let delay = limits::RESTORE_SPREAD.mul_f64(self.ids.chance());
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        watched.needs_word = true;
+        if !std::mem::replace(&mut watched.is_looked_after, true) {
+            self.timers.set_at(now.mono + delay, Timer::Serve(Alarm::Watched(pair.clone())));
+        }
+    }
+
+    /// A link is back: what was said on it meanwhile is lost, so it is asked for.
+    pub(in super::super::super) fn serve_link_up(&mut self, link: Link, now: Now) {
+        let Some(domain) = self.settings.links.get(link).cloned() else { return };
+        let concerned = |(pair, watched): (&Pair, &Watched)| {
+            let is_here = super::ask::domain(pair.watcher()) == domain;
+            (is_here && watched.is_granted() && !watched.dialogs.is_empty()).then(|| pair.clone())
+        };
+        let pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
+        for pair in pairs {
+            self.look_after_soon(&pair, now);
+        }
+    }
+
+    pub(in super::super) fn serve_restore(&mut self, record: AuthorizationRecord, now: Now) {
+        let pair = Pair::new(&record.watcher, &record.target);
+        self.watch(&pair);
+        let Some(watched) = self.presence.served.watched.get_mut(&pair) else { return };
+        watched.id = record.id;
+        watched.state = Some(record.state);
+        watched.changed_at = record.changed_at;
+        for id in self.presence.served.dialogs_of(&pair) {
+            if let Some(dialog) = self.presence.served.dialogs.get_mut(&id) {
+                let left = dialog.notifier.expires_at().saturating_sub(now.mono);
+                dialog.notifier = Notifier::restored(now.mono, left, record.state == Authorization::Granted);
+            }
+        }
+        self.tidy_watched(&pair, now);
+    }
+
+    pub(in super::super) fn serve_restore_dialog(&mut self, record: DialogRecord, now: Now) {
+        let parts = Parts {
+            call_id: &record.call_id,
+            local_tag: &record.local_tag,
+            remote_tag: &record.remote_tag,
+            local_uri: &record.local_uri,
+            remote_uri: &record.remote_uri,
+            remote_target: &record.remote_target,
+        };
+        let routes = record.route_set.iter().map(String::as_str);
+        let Ok(dialog) = dialog::Dialog::restore(parts, routes, record.cseq_reserved, record.remote_cseq) else {
+            tracing::warn!(id = record.id.0, "a dialog was kept that is none; it is dropped");
+            return self.drop_dialog(record.id);
+        };
+        let pair = Pair::new(&record.watcher, &record.target);
+        self.watch(&pair);
+        let left = self.left(record.expires_at, now);
+        let allowed = self.presence.served.watched.get(&pair).is_some_and(Watched::is_granted);
+        let restored = Dialog {
+            pair: pair.clone(),
+            dialog,
+            notifier: Notifier::restored(now.mono, left, allowed),
+            package: record.package,
+            event_id: record.event_id.map(Into::into),
+            peer: None,
+            is_poll: false,
+            is_left: false,
+            is_small: false,
+            is_unproven: false,
+            cseq_reserved: record.cseq_reserved,
+            version: record.version_reserved.saturating_add(1),
+            version_reserved: record.version_reserved,
+            waits_since: None,
+            alarms: [None; 2],
+        };
+        self.presence.served.put(record.id, restored);
+        self.serve_go_on(record.id, now);
+        self.look_after_soon(&pair, now);
+    }
+
+    /// What a dialog has left. One that should have ended while nobody was here gets some minutes, so that its phone can
+    /// refresh it, and they do not all end at once; one that a wrong clock has kept too long gets what any may have.
+    fn left(&mut self, expires_at: Timestamp, now: Now) -> Duration {
+        let left = u64::try_from(expires_at.0.saturating_sub(now.wall.0)).unwrap_or_default();
+        let left = Duration::from_millis(left).min(Duration::from_secs(limits::LONGEST_WATCH.into()));
+        left.max(limits::RESTORE_SPREAD.mul_f64(self.ids.chance()))
+    }
+}
+
+impl Dialog {
+    fn record(&self, id: RecordId, expires_at: Timestamp) -> DialogRecord {
+        let (watcher, target) = self.pair.both();
+        let parts = self.dialog.parts();
+        DialogRecord {
+            id,
+            shard: self.pair.shard(),
+            direction: DIRECTION,
+            watcher: watcher.to_owned(),
+            target: target.to_owned(),
+            package: self.package,
+            event_id: self.event_id.as_deref().map(str::to_owned),
+            call_id: parts.call_id.to_owned(),
+            local_tag: parts.local_tag.to_owned(),
+            remote_tag: parts.remote_tag.to_owned(),
+            local_uri: parts.local_uri.to_owned(),
+            remote_uri: parts.remote_uri.to_owned(),
+            remote_target: parts.remote_target.to_owned(),
+            route_set: self.dialog.route_set().map(str::to_owned).collect(),
+            cseq_reserved: self.cseq_reserved,
+            remote_cseq: self.dialog.remote_cseq(),
+            version_reserved: self.version_reserved,
+            expires_at,
+        }
+    }
+}

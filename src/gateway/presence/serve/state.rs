@@ -1,0 +1,118 @@
+//! What the resources of a target have said, as it is kept: the text of their stanzas without what no watcher is told.
+
+use super::super::super::limits::{RESOURCE_BYTES, RESOURCES_KEPT};
+use crate::xml::{Element, Limits, ns, reader};
+use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
+
+/// The resources that are available, or the last that went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    resources: Vec<Heard>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Heard {
+    /// Empty: it was said by the bare JID.
+    resource: Box<str>,
+    is_available: bool,
+    is_dnd: bool,
+    stanza: Box<[u8]>,
+}
+
+impl State {
+    /// Takes what a resource says. `false`: that is nothing new.
+    pub(super) fn take(&mut self, presence: &Presence) -> bool {
+        let resource = presence.from.as_ref().and_then(|from| from.resource()).unwrap_or_default();
+        let is_available = presence.kind == PresenceKind::Available;
+        let heard = Heard {
+            resource: resource.into(),
+            is_available,
+            is_dnd: is_available && presence.show().is_some_and(|show| show.trim() == "dnd"),
+            stanza: compact(presence),
+        };
+        let known = self.resources.iter().position(|known| *known.resource == *resource);
+        if is_available {
+            if known.is_some_and(|at| self.resources[at] == heard) {
+                return false;
+            }
+            self.resources.retain(|known| known.is_available && *known.resource != *resource);
+            if self.resources.len() >= RESOURCES_KEPT {
+                self.resources.remove(0);
+            }
+            self.resources.push(heard);
+            return true;
+        }
+        // The bare JID speaks for all of them: the server says so of a user who is offline (RFC 6121 section 4.3.2).
+        let others =
+            resource != "" && self.resources.iter().any(|other| other.is_available && *other.resource != *resource);
+        match (others, known) {
+            (true, None) => false,
+            (true, Some(at)) => {
+                self.resources.remove(at);
+                true
+            }
+            (false, _) => {
+                let was_available = self.is_available();
+                let is_first = self.resources.is_empty();
+                self.resources = vec![heard];
+                self.resources.shrink_to_fit();
+                was_available || is_first
+            }
+        }
+    }
+
+    /// Whether any resource is there.
+    pub(super) fn is_available(&self) -> bool {
+        self.resources.iter().any(|heard| heard.is_available)
+    }
+
+    /// Whether any resource wants not to be disturbed.
+    pub(super) fn is_dnd(&self) -> bool {
+        self.resources.iter().any(|heard| heard.is_dnd)
+    }
+
+    /// The stanzas, with their resources.
+    pub(super) fn stanzas(&self) -> Vec<(&str, Presence)> {
+        let read = |heard: &'_ Heard| Some((expand(&heard.stanza)?, ()));
+        self.resources.iter().filter_map(|heard| Some((&*heard.resource, read(heard)?.0))).collect()
+    }
+
+    /// What it takes, bytes.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        let of = |heard: &Heard| size_of::<Heard>() + heard.resource.len() + heard.stanza.len();
+        size_of::<Self>() + self.resources.iter().map(of).sum::<usize>()
+    }
+}
+
+/// XEP-0107 and XEP-0108, which some clients put into presence, and XEP-0319.
+const EXTENSIONS: [&str; 4] =
+    [ns::DELAY, "urn:xmpp:idle:1", "http://jabber.org/protocol/mood", "http://jabber.org/protocol/activity"];
+
+fn compact(presence: &Presence) -> Box<[u8]> {
+    let is_told = |child: &&Element| child.ns() == ns::CLIENT || EXTENSIONS.contains(&child.ns());
+    let kept = |payload: Vec<Element>| {
+        let short = Presence { kind: presence.kind, lang: presence.lang.clone(), payload, ..Presence::default() };
+        let mut text = Vec::with_capacity(256);
+        short.write(ns::CLIENT, &mut text);
+        text
+    };
+    let text = kept(presence.payload.iter().filter(is_told).cloned().collect());
+    if text.len() <= RESOURCE_BYTES {
+        return text.into();
+    }
+    let is_short = |child: &&Element| child.is(ns::CLIENT, "show") || child.is(ns::CLIENT, "priority");
+    let text = kept(presence.payload.iter().filter(is_short).cloned().collect());
+    let fits = text.len() <= RESOURCE_BYTES;
+    if fits { text.into() } else { kept(Vec::new()).into() }
+}
+
+fn expand(text: &[u8]) -> Option<Presence> {
+    let whole = [b"<i xmlns='jabber:client'>", text, b"</i>"].concat();
+    let outer = reader::parse(&whole, &Limits::default()).ok()?;
+    let presence = outer.into_children().next()?;
+    match Stanza::from_element(presence).ok()? {
+        Stanza::Presence(presence) => Some(presence),
+        Stanza::Message(_) | Stanza::Iq(_) => None,
+    }
+}
