@@ -336,7 +336,7 @@ fn options_tell_what_is_served() {
     let response = seen.response();
     assert_eq!(response.status, Status::OK);
     let text = |name| response.headers.text(name).map(|text| text.into_owned());
-    assert_eq!(text(Name::ALLOW).as_deref(), Some("MESSAGE, OPTIONS"));
+    assert_eq!(text(Name::ALLOW).as_deref(), Some("MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE"));
     assert!(text(Name::ACCEPT).is_some_and(|types| types.contains("text/plain") && types.contains("message/cpim")));
     assert!(text(Name::SUPPORTED).is_some() && text(Name::ACCEPT_ENCODING).is_some());
 }
@@ -346,7 +346,7 @@ fn what_is_not_served_is_refused_as_rfc_3261_says() {
     let mut bench = Bench::new();
     for (method, status) in [
         ("INVITE", 405),
-        ("SUBSCRIBE", 489),
+        ("SUBSCRIBE", 200),
         ("REGISTER", 405),
         ("PUBLISH", 405),
         ("REFER", 405),
@@ -359,7 +359,7 @@ fn what_is_not_served_is_refused_as_rfc_3261_says() {
         let seen = bench.sip(method, headers, b"");
         assert_eq!(seen.response().status.code(), status, "{method}");
         let allow = seen.response().headers.text(Name::ALLOW).map(|text| text.into_owned());
-        assert_eq!(allow.as_deref(), matches!(status, 405 | 501).then_some("MESSAGE, OPTIONS"), "{method}");
+        assert_eq!(allow.as_deref(), matches!(status, 405 | 501).then_some("MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE"), "{method}");
     }
 }
 

@@ -67,7 +67,7 @@ impl Gateway {
                 }
                 Next::Wait(at) => return self.wake(id, at),
                 Next::Out => return,
-                Next::Over => return self.end_dialog(id, now),
+                Next::Over => return self.end_watching(id, now),
             }
         }
     }
@@ -84,7 +84,7 @@ impl Gateway {
         let document = self.document(id, state);
         self.reserve(id, document.is_some(), now);
         let Some((route, mut request, hop)) = self.begin_notify(id, now) else {
-            self.end_dialog(id, now);
+            self.end_watching(id, now);
             return true;
         };
         request.headers.add(&state.to_header());
@@ -101,7 +101,7 @@ impl Gateway {
         let is_last = matches!(state, State::Terminated(_));
         let failed = self.send_in_dialog(route, hop, request, Purpose::Notify(id), now).err();
         if is_last {
-            self.end_dialog(id, now);
+            self.end_watching(id, now);
             return true;
         }
         let Some(ended) = failed else { return true };
@@ -241,7 +241,7 @@ impl Gateway {
     }
 
     /// It is over.
-    fn end_dialog(&mut self, id: RecordId, now: Now) {
+    fn end_watching(&mut self, id: RecordId, now: Now) {
         let Some(dialog) = self.presence.served.take(id) else { return };
         if !dialog.is_poll {
             self.drop_dialog(id);

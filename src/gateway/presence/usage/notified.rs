@@ -73,7 +73,7 @@ impl Gateway {
         };
         if event.package != usage.package.name() {
             let mut refusal = request.response(Status::BAD_EVENT);
-            events::allow(&mut refusal);
+            events::allow(&mut refusal, &self.served_packages());
             return Err(Box::new(refusal));
         }
         // Ours have no id, so another's is meant (section 8.2.1).
