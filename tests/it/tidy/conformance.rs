@@ -49,16 +49,18 @@ impl Row {
     }
 }
 
-/// Numbered requirements, and how many there are: RFC 7247, 7572, 3922, 3862, 3428, 3994, 3860, 3261, 6665 and, with XC, RFC
+/// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 4480, 3862, 3428, 3994, 3860, 3261, 6665 and, with XC, RFC
 /// 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
     ("STOX-ADDR", 26),
     ("STOX-IM", 33),
+    ("STOX-PRES", 66),
     ("CPIM", 79),
     ("MSGFMT", 15),
     ("MSG", 12),
     ("ISC", 11),
+    ("RPID", 13),
     ("CPP", 8),
     ("E2E", 14),
     ("SIP", 25),

@@ -1,6 +1,7 @@
 //! What each direction of a vector does, and how its answer is compared.
 
 mod compare;
+mod notified;
 mod parts;
 mod presence;
 
@@ -22,6 +23,9 @@ pub(super) const OUTGOING: Outgoing<'static> =
     Outgoing { from_tag: "12345", call_id: "D9AA95FD-2BD5-46E2-AF0F-6CFAA96BDDFA", cseq: 1, language: None };
 
 pub(super) fn run(vector: &Vector) -> Result<(), String> {
+    if notified::is_one(vector) {
+        return notified::run(vector);
+    }
     match vector.direction.as_str() {
         "sip-uri->jid" | "im-uri->jid" => uri_to_jid(vector),
         "jid-parse" => {
