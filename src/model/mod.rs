@@ -15,10 +15,13 @@ pub mod failure;
 pub mod html;
 pub mod iscomposing;
 pub mod message;
+pub mod message_summary;
 pub mod mime;
 pub mod pidf;
 pub mod presence;
 pub mod reg_info;
+pub mod resource_list;
+pub mod watcher_info;
 
 pub use address::Address;
 pub use failure::{Failure, NewAddress, Reason};
