@@ -158,3 +158,14 @@ pub(super) const RESOURCES_KEPT: usize = 16;
 
 /// What is kept of one resource, bytes; of one that says more, its words are left out.
 pub(super) const RESOURCE_BYTES: usize = 2_048;
+
+/// A user is told of changes in her mailbox no oftener than this; listening to ten messages is one change to her. Notifiers
+/// may tell each second (RFC 3842 section 3.11).
+pub(super) const VOICEMAIL_EVERY: Duration = Duration::from_secs(10);
+
+/// Mailboxes of one user that are added up: as many as her subscription has forks (RFC 3842 section 3.10).
+pub(super) const MAILBOXES_OF_ONE: usize = 16;
+
+/// Resources of a user whose coming and going is followed, to tell her of voicemail when she comes back. Nobody has more; of
+/// those beyond it none counts.
+pub(super) const RESOURCES_SEEN: usize = 16;

@@ -185,6 +185,8 @@ enum Timer {
     Usage(presence::UsageId),
     /// Something that a SIP user watches is due.
     Serve(presence::serve::Alarm),
+    /// A mailbox is to be subscribed to, or its owner to be told more of it.
+    Voicemail(people::UserId),
 }
 
 impl Gateway {
@@ -246,6 +248,7 @@ impl Gateway {
         };
         gateway.begin_asking();
         gateway.plan_registrations(&sip);
+        gateway.plan_voicemail();
         gateway
     }
 
@@ -316,6 +319,7 @@ impl Gateway {
                 Timer::Watch(id, clock) => self.on_watch_clock(id, clock, now),
                 Timer::Usage(id) => self.on_usage_due(id, now),
                 Timer::Serve(alarm) => self.on_serve_alarm(alarm, now),
+                Timer::Voicemail(user) => self.on_voicemail_due(user, now),
             }
         }
     }

@@ -58,6 +58,7 @@ struct Person {
     contact: String,
     register: Option<u32>,
     registration: Option<RegistrationId>,
+    voicemail: bool,
 }
 
 impl People {
@@ -76,6 +77,7 @@ impl People {
                     contact: contact(user),
                     register: user.register,
                     registration: None,
+                    voicemail: user.voicemail,
                 });
             }
             people.by_jid.push(by_jid);
@@ -97,6 +99,12 @@ impl People {
     pub(super) fn registering(&self, route: RouteId) -> impl Iterator<Item = (UserId, &Uri, &str, u32)> {
         let of_route = self.list.iter().enumerate().filter(move |(_, person)| person.route == route);
         of_route.filter_map(|(user, person)| Some((user, &person.aor, person.contact.as_str(), person.register?)))
+    }
+
+    /// Number, route, bare JID and address of everybody who is to be told of voicemail.
+    pub(super) fn with_voicemail(&self) -> impl Iterator<Item = (UserId, RouteId, &str, &Uri)> {
+        let wanting = self.list.iter().enumerate().filter(|(_, person)| person.voicemail);
+        wanting.map(|(user, person)| (user, person.route, person.jid.as_str(), &person.aor))
     }
 
     pub(super) fn registered_as(&mut self, user: UserId, registration: RegistrationId) {

@@ -15,3 +15,4 @@ mod serve;
 mod served;
 mod to_sip;
 mod to_xmpp;
+mod voicemail;

@@ -8,6 +8,7 @@
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
 //! | `lists` | one dialog for many contacts (RFC 4662) |
 //! | `winfo` | who wants to watch, told by the SIP user's server (RFC 3857) |
+//! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
 //!
 //! A stanza goes to whoever it concerns: what a *watcher* says (`subscribe`, `unsubscribe`, `probe`) to `watch`, what a
 //! *target* says (`subscribed`, `unsubscribed`) to `serve`; available and unavailable presence tells `serve` what to
@@ -16,6 +17,7 @@
 mod publish;
 pub(super) mod serve;
 pub(super) mod usage;
+mod voicemail;
 mod watch;
 
 use super::record::{Direction, Record, RecordId, Write};
@@ -33,6 +35,8 @@ pub(super) struct Presences {
     pub(super) writes: Vec<Write>,
     /// What SIP users watch.
     served: serve::Served,
+    /// Who is told of voicemail, and what she knows.
+    mailboxes: voicemail::Mailboxes,
     watching: watch::Watching,
     usages: usage::Usages,
     stats: Stats,
@@ -58,6 +62,7 @@ impl Gateway {
             self.stats.stanzas_ignored += 1;
             return;
         }
+        self.voicemail_on_presence(&presence);
         if to.local().is_none() {
             self.on_own_presence(link, &presence);
             return;

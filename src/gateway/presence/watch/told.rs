@@ -14,7 +14,8 @@ impl Gateway {
         match owner {
             Owner::Watch(id) if self.presence.watching.polls.contains_key(&id) => self.on_polled(id, told, now),
             Owner::Watch(id) => self.watch_on_told(id, usage, told, now),
-            Owner::Voicemail(..) | Owner::Winfo(..) | Owner::List(..) => {}
+            Owner::Voicemail(_, user) => self.voicemail_on_told(user, told, now),
+            Owner::Winfo(..) | Owner::List(..) => {}
         }
     }
 

@@ -1,0 +1,158 @@
+//! Headlines about voicemail.
+
+use std::time::Duration;
+
+use super::bench::Bench;
+use crate::gateway::people::User;
+use crate::gateway::presence::usage::{Body, Told};
+use crate::gateway::{Input, Settings};
+use crate::model::{Failure, Reason};
+use crate::sip::auth::{Account, Key};
+use crate::sip::uri::Uri;
+use crate::xmpp::stanza::{MessageKind, Stanza};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn juliet(settings: &mut Settings) {
+    settings.routes[0].1.users = vec![User {
+        jid: "juliet@xmpp.example".to_owned(),
+        aor: Uri::parse("sip:101@sip.example").unwrap(),
+        account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
+        register: None,
+        voicemail: true,
+        watchers: false,
+    }];
+}
+
+/// A gateway whose first user has a mailbox that is subscribed to.
+fn bench() -> Bench {
+    let mut bench = Bench::with(juliet);
+    bench.pass(SECOND);
+    let _ = (bench.stanzas(), bench.requests());
+    bench
+}
+
+fn says(bench: &mut Bench, fork: u32, text: &str) {
+    let content_type = "application/simple-message-summary;charset=utf-8".to_owned();
+    told(bench, Told::State(fork, Body { content_type, bytes: text.as_bytes().to_vec() }));
+}
+
+fn told(bench: &mut Bench, told: Told) {
+    let now = bench.now();
+    bench.gateway.voicemail_on_told(0, told, now);
+    bench.inputs(Vec::new());
+}
+
+/// The headlines that came out: from whom, and what they say.
+fn headlines(bench: &mut Bench) -> Vec<String> {
+    let read = |stanza: Stanza| match stanza {
+        Stanza::Message(message) => {
+            assert_eq!(message.kind, MessageKind::Headline);
+            assert_eq!(message.to.as_ref().unwrap().as_str(), "juliet@xmpp.example");
+            Some(format!("{}: {}", message.from.as_ref().unwrap().as_str(), message.body().unwrap()))
+        }
+        Stanza::Presence(_) | Stanza::Iq(_) => None,
+    };
+    bench.stanzas().into_iter().filter_map(read).collect()
+}
+
+#[test]
+fn a_change_of_the_mailbox_is_one_headline_and_what_is_repeated_is_none() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/8\r\n");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0], "the first state is what she knows");
+    let four = "Messages-Waiting: yes\r\nMessage-Account: sip:voicemail@sip.example\r\nVoice-Message: 4/8 (1/2)\r\n";
+    says(&mut bench, 0, four);
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 4 new, 8 old (1 urgent new, 2 urgent old)"]);
+    bench.pass(60 * SECOND);
+    says(&mut bench, 0, four);
+    told(&mut bench, Told::Nothing(0));
+    assert_eq!(headlines(&mut bench), [] as [&str; 0], "a refresh says it again");
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: no messages"]);
+}
+
+#[test]
+fn what_waits_at_the_start_is_not_told_until_it_changes_so_that_a_restart_repeats_nothing() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 2/0\r\n");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 3/0\r\nFax-Message: 1/0 (1/0)\r\n");
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 3 new, 0 old; Fax: 1 new, 0 old (1 urgent new)"]);
+}
+
+#[test]
+fn a_mailbox_that_changes_all_the_time_is_told_of_now_and_then_with_its_last_state() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: no\r\n");
+    for new in 1..=9 {
+        says(&mut bench, 0, &format!("Messages-Waiting: yes\r\nVoice-Message: {new}/0\r\n"));
+    }
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"]);
+    bench.pass(9 * SECOND);
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+    bench.pass(2 * SECOND);
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 9 new, 0 old"]);
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 8/1\r\n");
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 9/0\r\n");
+    bench.pass(60 * SECOND);
+    assert_eq!(headlines(&mut bench), [] as [&str; 0], "it is what she knows again");
+}
+
+#[test]
+fn who_comes_back_hears_once_what_waits() {
+    let mut bench = bench();
+    let presence = |bench: &mut Bench, kind: &str| {
+        bench.stanza(&format!("<presence from='juliet@xmpp.example/b' to='romeo@sip.example' {kind}/>"));
+    };
+    says(&mut bench, 0, "Messages-Waiting: yes\r\n");
+    presence(&mut bench, "");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0], "nobody has seen her go, so it may be a restart of ours");
+    presence(&mut bench, "type='unavailable'");
+    presence(&mut bench, "");
+    presence(&mut bench, "");
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: messages are waiting"]);
+    says(&mut bench, 0, "Messages-Waiting: no\r\n");
+    bench.pass(60 * SECOND);
+    let _ = headlines(&mut bench);
+    presence(&mut bench, "type='unavailable'");
+    presence(&mut bench, "");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0], "nothing waits");
+}
+
+#[test]
+fn a_dialog_that_is_lost_or_a_body_that_is_none_changes_nothing() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
+    says(&mut bench, 0, "Messages-Waiting: perhaps\r\n");
+    let (content_type, bytes) = ("text/html".to_owned(), b"Messages-Waiting: no".to_vec());
+    told(&mut bench, Told::State(0, Body { content_type, bytes }));
+    told(&mut bench, Told::Lost(Failure::new(Reason::RecipientUnavailable)));
+    says(&mut bench, 1, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
+    told(&mut bench, Told::Forbidden(Failure::new(Reason::NotAuthorized)));
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+}
+
+#[test]
+fn mailboxes_behind_one_subscription_are_added_up() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/1\r\n");
+    says(&mut bench, 1, "Messages-Waiting: yes\r\nVoice-Message: 2/0\r\n");
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 2 new, 1 old"]);
+    told(&mut bench, Told::ForkOver(1));
+    bench.pass(60 * SECOND);
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/1\r\n");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+}
+
+#[test]
+fn what_is_told_while_the_link_is_down_comes_when_it_is_back() {
+    let mut bench = bench();
+    says(&mut bench, 0, "Messages-Waiting: no\r\n");
+    bench.input(Input::LinkDown(0));
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+    bench.input(Input::LinkUp(0));
+    bench.pass(SECOND);
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"]);
+}
