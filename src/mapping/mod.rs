@@ -15,6 +15,7 @@
 //! | [`phone`] | calls, registration and presence of a phone, merged |
 //! | [`presence`] | presence stanza <-> presence of one user (RFC 8048) |
 //! | [`subscription`] | how subscriptions end, in the other side's words |
+//! | [`voicemail`] | the state of a mailbox in words |
 //! | [`preset`] | what is known of SIP servers by product |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
@@ -31,6 +32,7 @@ pub mod presence;
 pub mod preset;
 pub mod subscription;
 pub mod table;
+pub mod voicemail;
 
 pub use address::AddressError;
 pub use domain::{Conflict, DomainMapping, Home, RegexRule, Typing, UriForm, UserRule};

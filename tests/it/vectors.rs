@@ -21,6 +21,8 @@ use std::sync::LazyLock;
 struct Vector {
     id: String,
     direction: String,
+    #[serde(default)]
+    section: String,
     input: String,
     output: String,
     #[serde(default)]

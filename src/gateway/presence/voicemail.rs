@@ -8,7 +8,6 @@
 //! comes online after she was seen to leave.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::errand::RouteId;
@@ -16,7 +15,8 @@ use super::super::people::UserId;
 use super::super::record::Package;
 use super::super::{Gateway, Timer, limits};
 use super::usage::{Body, Fork, Owner, Told, UsageId, Want};
-use crate::model::message_summary::{self, Class, Counts, Summary};
+use crate::mapping::voicemail::words;
+use crate::model::message_summary::{self, Summary};
 use crate::sip::uri::Uri;
 use crate::time::Now;
 use crate::xmpp::jid::{BareJid, Jid};
@@ -88,9 +88,10 @@ impl Mailbox {
     }
 
     fn say(&mut self, fork: Fork, summary: Summary) {
+        let room = self.says.len() < limits::MAILBOXES_OF_ONE;
         match self.says.iter_mut().find(|(known, _)| *known == fork) {
             Some((_, said)) => *said = summary,
-            None if self.says.len() < limits::MAILBOXES_OF_ONE => self.says.push((fork, summary)),
+            None if room => self.says.push((fork, summary)),
             None => {}
         }
     }
@@ -158,7 +159,8 @@ impl Gateway {
             },
             Told::ForkOver(fork) => return mailbox.forget(fork),
             Told::Forbidden(failure) | Told::NoResource(failure) => {
-                tracing::warn!(account = mailbox.aor.as_str(), "no voicemail: the SIP server refuses: {failure}");
+                let (account, reason) = (mailbox.aor.as_str(), failure.reason);
+                tracing::warn!(account, ?reason, "no voicemail: the SIP server refuses");
                 return;
             }
             // She is told nothing of that: the mailbox has not changed, and dialogs come back.
@@ -243,39 +245,4 @@ fn read(body: &Body) -> Option<Summary> {
 /// Whether somebody who knows the one would learn nothing from the other.
 fn same(told: Option<&Summary>, now: &Summary) -> bool {
     told.is_some_and(|told| told.waiting == now.waiting && told.counts == now.counts)
-}
-
-/// What waits, in plain words: `Voicemail: 4 new, 8 old (1 urgent new, 2 urgent old)`.
-fn words(summary: &Summary) -> String {
-    let mut words = String::new();
-    for (class, counts) in summary.counts.iter().filter(|(_, counts)| counts.new > 0 || counts.old > 0) {
-        if !words.is_empty() {
-            words.push_str("; ");
-        }
-        let Counts { new, old, urgent } = counts;
-        let _ = write!(words, "{}: {new} new, {old} old", name(*class));
-        let urgent = match urgent.unwrap_or_default() {
-            (0, 0) => String::new(),
-            (new, 0) => format!(" ({new} urgent new)"),
-            (0, old) => format!(" ({old} urgent old)"),
-            (new, old) => format!(" ({new} urgent new, {old} urgent old)"),
-        };
-        words.push_str(&urgent);
-    }
-    match (words.is_empty(), summary.waiting) {
-        (false, _) => words,
-        (true, true) => "Voicemail: messages are waiting".to_owned(),
-        (true, false) => "Voicemail: no messages".to_owned(),
-    }
-}
-
-fn name(class: Class) -> &'static str {
-    match class {
-        Class::Voice => "Voicemail",
-        Class::Fax => "Fax",
-        Class::Pager => "Pager messages",
-        Class::Multimedia => "Multimedia messages",
-        Class::Text => "Text messages",
-        Class::Other => "Other messages",
-    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::rules::{As, BUILT_IN, Known, Reach, Registration, Shows};
 use super::{Meaning, Phone, PhoneRules};
 use crate::model::dialog_info::Use;
-use crate::model::presence::{Activity, Basic, Note, Person, Presence, PresenceTuple};
+use crate::model::presence::{Activity, Basic, Note, Person, Presence, PresenceTuple, Span};
 use crate::sip::uri::Uri;
 
 /// The id of the tuple that stands for the phone where no document has one.
@@ -136,12 +136,13 @@ fn notes(state: &Presence) -> impl Iterator<Item = &Note> {
     state.notes.iter().chain(of_person).chain(state.tuples.iter().flat_map(|tuple| &tuple.notes))
 }
 
-/// Whether the presentity says of himself that he does this.
+/// Whether the presentity says of himself that he does this, for no time in particular: whether a time has come or is over
+/// is seen when stanzas are made.
 fn does(state: &Presence, activity: &str) -> bool {
     let own_tuples = state.tuples.iter().filter(|tuple| !tuple.is_of_another());
     let of_tuples = own_tuples.flat_map(|tuple| &tuple.rich.activities);
     let of_person = state.person.iter().flat_map(|person| &person.rich.activities);
-    of_tuples.chain(of_person).any(|known| known.name == activity)
+    of_tuples.chain(of_person).any(|known| known.name == activity && known.span == Span::default())
 }
 
 /// Adds what another fork says. Of two tuples with the same name an open one counts.

@@ -53,3 +53,14 @@ fn mistakes_about_presence_are_told_with_their_remedies() {
         assert!(found[0].contains(told) && found[0].starts_with("14: "), "{found:#?}");
     }
 }
+
+#[test]
+fn a_peer_changes_what_is_watched_and_knows_the_notes_of_its_server() {
+    let asterisk = |more: &str| parse(&with(&format!("peer = \"asterisk\"\n{more}"))).unwrap();
+    let rules = asterisk("").domains[0].presence.clone();
+    assert_eq!(rules.watch, [Package::Presence, Package::Dialog]);
+    assert!(rules.phone.notes.iter().any(|notice| notice.is("on the PHONE")));
+    let rules = asterisk("[domain.presence]\nwatch = [\"presence\"]\n").domains[0].presence.clone();
+    assert_eq!(rules.watch, [Package::Presence], "what is written wins");
+    assert!(parse(SMALL).unwrap().domains[0].presence.phone.notes.is_empty());
+}

@@ -3,6 +3,7 @@
 mod compare;
 mod notified;
 mod parts;
+mod phone;
 mod presence;
 
 use super::Vector;
@@ -44,9 +45,13 @@ pub(super) fn run(vector: &Vector) -> Result<(), String> {
         "xmpp->sip->xmpp" => bounce(vector, Status::NOT_FOUND),
         "xmpp->xmpp" => too_large(vector),
         "parse" if vector.id.starts_with("3863") => presence::parse(vector),
-        "parse" => parse(vector),
         "pidf->xmpp" => presence::document_to_xmpp(vector),
         "rpid->pep" => presence::rich_to_xmpp(vector),
+        "parse" if vector.id.starts_with("3842") => phone::parse_summary(vector),
+        "parse" => parse(vector),
+        "dialog-info->presence" => phone::calls_to_presence(vector),
+        "mwi->xmpp" => phone::summary_to_headline(vector),
+        "watcherinfo->xmpp" => phone::watchers_to_presence(vector),
         "cpim->xmpp" => cpim_to_xmpp(vector),
         "xmpp->cpim" => xmpp_to_cpim(vector),
         "iscomposing->xmpp" => composing_to_xmpp(vector),
