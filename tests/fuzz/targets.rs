@@ -18,7 +18,9 @@ use stox::gateway::trust::{Network, Peer, Stranger, Trust};
 use stox::gateway::{Gateway, Input, Output, Route, Settings};
 use stox::ids::Ids;
 use stox::mapping::{DomainMapping, Home, Mapping};
-use stox::model::{cpim, html, iscomposing, mime, pidf};
+use stox::model::{
+    cpim, dialog_info, event, html, iscomposing, message_summary, mime, pidf, reg_info, resource_list, watcher_info,
+};
 use stox::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy};
 use stox::sip::framing::{Frame, Framing, Limits as FramingLimits};
 use stox::sip::locate::{Destination, Transport};
@@ -220,6 +222,46 @@ pub(crate) fn body(data: &[u8]) {
     ] {
         let _ = translated(kind, data);
     }
+}
+
+/// The documents of the other event packages: each is read, kept, and, where it can be, written and read again.
+pub(crate) fn events(data: &[u8]) {
+    if let Ok(document) = dialog_info::read(data) {
+        calls(document);
+    }
+    if let Ok(document) = reg_info::read(data) {
+        let mut known = reg_info::Registered::default();
+        let _ = known.take(&document);
+        assert!(!known.is_registered() || document.registrations.iter().any(|registration| registration.active));
+    }
+    if let Ok(document) = watcher_info::read(data) {
+        let mut watchers = watcher_info::Watchers::default();
+        let _ = watchers.take(document);
+        assert!(watchers.all().len() <= watcher_info::MAX_WATCHERS);
+    }
+    if let Ok(list) = resource_list::read(data) {
+        assert!(list.resources.len() <= resource_list::MAX_RESOURCES);
+    }
+    if let Ok(summary) = message_summary::read(data) {
+        let twice = summary.clone().with(&summary);
+        assert_eq!((twice.waiting, twice.counts.len()), (summary.waiting, summary.counts.len()));
+    }
+}
+
+fn calls(document: dialog_info::Document) {
+    assert!(document.dialogs.len() <= dialog_info::MAX_DIALOGS);
+    match dialog_info::read(&dialog_info::write(&document)) {
+        Ok(again) => assert_eq!(again, document),
+        Err(event::Error::Xml(error)) if matches!(error.kind, ErrorKind::TooMuch(_)) => {}
+        Err(error) => panic!("what we write is not read: {error}"),
+    }
+    let (mut calls, version) = (dialog_info::Calls::default(), document.version);
+    assert_eq!(calls.take(document.clone()).is_ok(), document.full);
+    let usage = calls.usage();
+    assert_eq!(calls.take(document), Ok(()), "the same once more");
+    assert_eq!(calls.usage(), usage);
+    let nothing = dialog_info::Document { version, full: true, entity: String::new(), dialogs: Vec::new() };
+    assert_eq!((calls.take(nothing), calls.usage()), (Ok(()), dialog_info::Use::Idle));
 }
 
 /// Presence documents: what is read is written so that it is read again, and from then on means the same.

@@ -171,6 +171,23 @@ fn presence_documents_hold_for_any_bytes() {
 }
 
 #[test]
+fn documents_of_events_hold_for_any_bytes() {
+    let reg = "<reginfo xmlns='urn:ietf:params:xml:ns:reginfo' version='0' state='full'><registration aor='sip:a'''b' id='1' \
+        state='active'><contact id='1' state='active' event='registered'><uri>sip:a'''c</uri></contact></registration></reginfo>";
+    let list = "<list xmlns='urn:ietf:params:xml:ns:rlmi' uri='sip:l'''b' version='0' fullState='true'><resource uri='sip:a'''b'>\
+        <name>A</name><instance id='1' state='active' cid='c'''d'/></resource></list>";
+    let mut all: Vec<Vec<u8>> = [reg, list].map(|text| text.as_bytes().to_vec()).to_vec();
+    let marks = ["<dialog-info", "<watcherinfo", "Messages-Waiting", "messages-waiting"];
+    for file in seeds("vectors", "toml") {
+        let text = String::from_utf8(file).expect("vectors are text");
+        let inputs = text.split("\ninput = '''").filter_map(|rest| rest.split("'''").next());
+        all.extend(inputs.map(str::trim).filter(|text| marks.iter().any(|mark| text.contains(mark))).map(Into::into));
+    }
+    assert!(all.len() > 15, "{}", all.len());
+    run(all, targets::events);
+}
+
+#[test]
 fn addresses_hold_for_any_bytes() {
     let mut all = from_stories("sip:");
     all.extend(
