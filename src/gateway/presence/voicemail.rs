@@ -121,8 +121,12 @@ impl Gateway {
     /// A mailbox is to be subscribed to, or has more to tell.
     pub(in super::super) fn on_voicemail_due(&mut self, user: UserId, now: Now) {
         let Some(mailbox) = self.presence.mailboxes.of.get_mut(&user) else { return };
-        if mailbox.usage.is_some() {
+        if let Some(usage) = mailbox.usage {
             mailbox.waits = false;
+            if mailbox.told.is_none() {
+                // A dialog of the last process says nothing until something changes, and then it would be the first word.
+                self.usage_refresh(usage, now);
+            }
             self.tell_voicemail(user, now);
             return;
         }
@@ -142,8 +146,7 @@ impl Gateway {
         if let Some(mailbox) = self.presence.mailboxes.of.get_mut(&user) {
             mailbox.usage = Some(usage);
         }
-        // A dialog of the last process would say nothing until something changes, and that would not be told.
-        self.usage_refresh(usage, now);
+        self.timers.set(now, limits::ASK_AGAIN, Timer::Voicemail(user));
     }
 
     /// What the usage of a mailbox has to say.

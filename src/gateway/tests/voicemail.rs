@@ -8,6 +8,7 @@ use crate::gateway::presence::usage::{Body, Told};
 use crate::gateway::{Input, Settings};
 use crate::model::{Failure, Reason};
 use crate::sip::auth::{Account, Key};
+use crate::sip::message::{Message, Method, Name, Request, Status, wire};
 use crate::sip::uri::Uri;
 use crate::xmpp::stanza::{MessageKind, Stanza};
 
@@ -155,4 +156,40 @@ fn what_is_told_while_the_link_is_down_comes_when_it_is_back() {
     bench.input(Input::LinkUp(0));
     bench.pass(SECOND);
     assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"]);
+}
+
+fn header(request: &Request, name: Name<'static>) -> String {
+    request.headers.text(name).unwrap_or_default().into_owned()
+}
+
+/// A notification in the dialog that `subscribe` has begun.
+fn notify(subscribe: &Request, cseq: u32, body: &str) -> Message {
+    let [from, to, call] = [Name::FROM, Name::TO, Name::CALL_ID].map(|name| header(subscribe, name));
+    let text = format!(
+        "NOTIFY sip:101@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKn{cseq}\r\nMax-Forwards: 70\r\n\
+         From: {to};tag=mailbox\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: {cseq} NOTIFY\r\n\
+         Contact: <sip:192.0.2.10>\r\nEvent: message-summary\r\nSubscription-State: active;expires=3600\r\n\
+         Content-Type: application/simple-message-summary\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    wire::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_mailbox_is_subscribed_to_in_her_own_name_and_its_notifications_become_headlines() {
+    let mut bench = Bench::with(juliet);
+    bench.pass(SECOND);
+    let subscribe = bench.requests().into_iter().find(|request| request.method == Method::Subscribe).unwrap();
+    assert_eq!(subscribe.uri.as_str(), "sip:101@sip.example");
+    assert!(header(&subscribe, Name::FROM).starts_with("<sip:101@sip.example>;tag="), "{subscribe:?}");
+    assert_eq!(header(&subscribe, Name::EVENT), "message-summary");
+    assert_eq!(header(&subscribe, Name::ACCEPT), "application/simple-message-summary");
+    let mut response = subscribe.response(Status::OK);
+    response.headers.push(Name::EXPIRES, "3600");
+    bench.hear(Message::Response(response));
+    bench.hear(notify(&subscribe, 1, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n"));
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+    bench.hear(notify(&subscribe, 2, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n"));
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"]);
+    assert!(bench.statuses().iter().all(|status| *status == 200));
 }
