@@ -5,8 +5,8 @@
 //! ```text
 //!  7  main                         arguments, exit code
 //!  6  node  config                 build everything, drain, stop
-//!  5  shard                        the loop: inputs -> Gateway -> deliver
-//!  4  net   admin                  tokio, DNS | HTTP              (do not import each other)
+//!  5  shard                        the loop: inputs -> Gateway -> commit -> deliver
+//!  4  net   store   admin          tokio, DNS | SQL | HTTP        (do not import each other)
 //!     tls                          certificates in files, and whose they are   (net and config ask it)
 //!  3  gateway                      interworking state, sans-IO    (knows both sides through mapping)
 //!  2  mapping                      pure functions and tables      (the only place where xmpp meets sip)
@@ -146,6 +146,7 @@ pub mod gateway;
 
 pub mod admin;
 pub mod net;
+pub mod store;
 pub mod tls;
 
 pub mod shard;

@@ -1,5 +1,5 @@
 //! The `stox` command: `stox --config FILE` runs, `stox check` tells what is wrong with a configuration, `stox
-//! explain` what becomes of an address.
+//! explain` what becomes of an address, `stox store` looks at what is kept and moves it.
 //!
 //! Exit codes: 0 fine, 1 the configuration (or the address) is wrong, 2 running failed.
 
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stox::config::{Config, DEFAULT_PATH, Domain, Listen, LogFormat, Severity};
 use stox::mapping::{Home, Mapping};
-use stox::node;
+use stox::{node, store};
 
 /// A gateway between XMPP and SIP/SIMPLE.
 #[derive(Parser)]
@@ -31,6 +31,30 @@ enum Command {
         /// A JID, or a sip:, im:, pres: or tel: URI.
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<String>,
+    },
+    /// Looks at what is kept of subscriptions ([store]), and moves it.
+    Store {
+        #[command(subcommand)]
+        what: Kept,
+    },
+}
+
+#[derive(Subcommand)]
+enum Kept {
+    /// Reads everything and tells what is wrong. May run beside stox.
+    Check,
+    /// Writes everything to a new file, a record a line: a backup. May run beside stox.
+    Export {
+        /// The file; one that is there is replaced.
+        file: PathBuf,
+    },
+    /// Takes everything from such a file, or nothing. Stop stox first.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Also into a store that holds records already.
+        #[arg(long)]
+        merge: bool,
     },
 }
 
@@ -64,6 +88,48 @@ fn main() -> ExitCode {
         None => run(config),
         Some(Command::Check) => check(&config, &arguments.config),
         Some(Command::Explain { addresses }) => explain(&config, &addresses),
+        Some(Command::Store { what }) => kept(&config, &what),
+    }
+}
+
+fn kept(config: &Config, what: &Kept) -> ExitCode {
+    let place = node::place(config);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the runtime could not be started: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let done: Result<String, Vec<String>> = runtime.block_on(async {
+        match what {
+            Kept::Check => {
+                let report = store::check(&place).await.map_err(|error| vec![error.to_string()])?;
+                match report.found.is_empty() {
+                    true => Ok(format!("{place}: OK: {}", report.counts)),
+                    false => Err(report.found.iter().map(|found| format!("{place}: {found}")).collect()),
+                }
+            }
+            Kept::Export { file } => {
+                let exported = store::export(&place, file).await.map_err(|error| vec![error.to_string()])?;
+                Ok(format!("{}: {exported}", file.display()))
+            }
+            Kept::Import { file, merge } => {
+                let lines = |errors: Vec<store::Error>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let imported = store::import(&place, file, *merge).await.map_err(lines)?;
+                Ok(format!("{place}: took {imported}"))
+            }
+        }
+    });
+    match done {
+        Ok(told) => {
+            println!("{told}");
+            ExitCode::SUCCESS
+        }
+        Err(told) => {
+            told.iter().for_each(|line| eprintln!("{line}"));
+            ExitCode::from(FAILED)
+        }
     }
 }
 
@@ -122,6 +188,10 @@ fn check(config: &Config, file: &Path) -> ExitCode {
     }
     if config.warnings.iter().any(|told| told.severity == Severity::Failing) {
         return ExitCode::from(WRONG_CONFIG);
+    }
+    if matches!(node::place(config), store::Place::Memory) && config.store.is_none() {
+        let todo = "write [store] url = \"sqlite:/var/lib/stox/stox.db\"; under systemd StateDirectory= does it";
+        println!("{}: warning: store: subscriptions are forgotten when stox ends; {todo}", file.display());
     }
     println!("{}: OK: {}", file.display(), summary(config));
     ExitCode::SUCCESS

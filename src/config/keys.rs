@@ -8,7 +8,7 @@ pub fn known_keys() -> &'static [(&'static str, &'static [&'static str])] {
 
 /// Sections (`""` is the top level) and their keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "presence", "limits", "log"]),
+    ("", &["xmpp", "sip", "admin", "dns", "domain", "message", "presence", "store", "limits", "log"]),
     ("xmpp", &["component", "server", "partner"]),
     (
         "xmpp.component",
@@ -154,6 +154,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("dns", &["servers", "timeout", "attempts", "dnssec"]),
     ("message", &["confirm_within", "queue_per_pair"]),
     ("presence", &["subscriptions", "per_watcher", "per_target", "per_peer", "notify_every", "document"]),
+    ("store", &["url", "url_file"]),
     (
         "limits",
         &[

@@ -29,6 +29,7 @@ use crate::gateway::{PresenceLimits, PresenceRules};
 use crate::mapping::preset::Preset;
 use crate::mapping::{DomainMapping, Home};
 use crate::sip::auth::Account;
+use crate::store::Place;
 use crate::tls;
 
 pub use accounts::{Auth, Register, SipAccount, User};
@@ -67,6 +68,8 @@ pub struct Config {
     pub message: Message,
     /// `[dns]`: who is asked for names.
     pub dns: Dns,
+    /// `[store]`: where subscriptions are kept; absent: where systemd says, or nowhere.
+    pub store: Option<Place>,
     /// `[limits]`: what bounds memory.
     pub limits: Limits,
     /// `[presence]`: what bounds presence.
@@ -120,7 +123,8 @@ impl Config {
 /// Whether a line gives a secret itself and not a file with one.
 fn holds_secret(line: &str) -> bool {
     let rest = |key| line.trim_start().strip_prefix(key).map(str::trim_start);
-    ["secret", "password", "ha1"].into_iter().filter_map(rest).any(|rest| rest.starts_with('='))
+    let database = || rest("url").is_some_and(|rest| rest.starts_with('=') && rest.contains('@'));
+    ["secret", "password", "ha1"].into_iter().filter_map(rest).any(|rest| rest.starts_with('=')) || database()
 }
 
 /// A parser's message without its line breaks.
@@ -173,6 +177,7 @@ fn read_all<'d>(doc: &'d Document<'d>, table: &'d DeTable<'d>) -> Option<Config>
         message: read::message(&top.section("message")),
         dns: read::dns(&top.section("dns")),
         presence: read::presence_limits(&top.section("presence")),
+        store: read::store(&top.section("store"), dir),
         limits: read::limits(&top.section("limits")),
         log: read::log(&top.section("log")),
         warnings: Vec::new(),

@@ -8,6 +8,7 @@ mod partner;
 pub(super) mod peer;
 mod presence;
 mod server;
+mod store;
 pub(super) mod tls;
 
 use std::fs;
@@ -26,6 +27,7 @@ use crate::xmpp::jid::Jid;
 pub(super) use dns::dns;
 pub(super) use presence::limits as presence_limits;
 pub(super) use server::{ReadServer, server};
+pub(super) use store::store;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -94,7 +96,7 @@ fn secret(section: &Section<'_>, dir: &Path) -> Option<Secret> {
             return None;
         }
         (true, false) => section.string("secret")?.to_owned(),
-        (false, true) => secret_file(section, dir)?,
+        (false, true) => secret_file(section, "secret_file", dir)?,
     };
     if secret.is_empty() {
         let key = if section.has("secret") { "secret" } else { "secret_file" };
@@ -105,18 +107,18 @@ fn secret(section: &Section<'_>, dir: &Path) -> Option<Secret> {
 }
 
 /// The first line of the file; a path that is not absolute starts where the configuration file lies.
-fn secret_file(section: &Section<'_>, dir: &Path) -> Option<String> {
-    let path = dir.join(section.string("secret_file")?);
+fn secret_file(section: &Section<'_>, key: &str, dir: &Path) -> Option<String> {
+    let path = dir.join(section.string(key)?);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
             let todo = "create it, readable by the user that stox runs as";
-            section.error("secret_file", format!("{} cannot be read ({error})", path.display()), todo);
+            section.error(key, format!("{} cannot be read ({error})", path.display()), todo);
             return None;
         }
     };
     if readable_by_all(&path) {
-        section.warn("secret_file", format!("{} can be read by everybody", path.display()), "chmod 640 it");
+        section.warn(key, format!("{} can be read by everybody", path.display()), "chmod 640 it");
     }
     Some(text.lines().next().unwrap_or_default().to_owned())
 }

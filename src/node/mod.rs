@@ -16,12 +16,14 @@
 //! | `certificates` | looked at again and again, for new ones are put in their place |
 //! | `readiness` | whether messages can cross, for `/ready` and systemd |
 //! | `samples` | every counter and gauge, for `/metrics` |
+//! | `keep` | where subscriptions are kept, and what was kept there |
 //! | `signals` | waiting for the order to stop |
 //! | `way` | how messages to an address would find their server, for `stox explain` |
 
 mod build;
 mod certificates;
 mod federation;
+mod keep;
 mod peers;
 mod readiness;
 mod samples;
@@ -29,6 +31,7 @@ mod settings;
 mod signals;
 mod way;
 
+pub use keep::place;
 pub use way::way;
 
 use std::io;
@@ -36,11 +39,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::net::{Clock, Connections, Dns, Intake, LinkBoard, Net, Probe, SHARD_QUEUE, XmppLink};
 use crate::shard::{Published, Shard};
+use crate::store::{self, View};
 use certificates::Certificates;
 use federation::Servers;
 
@@ -79,6 +84,9 @@ pub enum Error {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
+    /// What is kept cannot be used, or no longer.
+    #[error("{0}")]
+    Store(#[from] store::Error),
 }
 
 /// What may help when a socket cannot be bound.
@@ -113,6 +121,7 @@ struct Sources {
     connections: Connections,
     certificates: Certificates,
     servers: Option<Servers>,
+    store: Box<dyn Fn() -> View + Send + Sync>,
 }
 
 impl Node {
@@ -131,6 +140,7 @@ impl Node {
         let connections = Connections::new(limits, self.clock, queue, Arc::clone(&intake), Arc::clone(&tls));
         self.listen(&connections)?;
         let gateway = self.gateway(trust, &udp)?;
+        let (store, records) = keep::open(&self.config).await?;
         let links = self.start_links(&shard_queue, &links_stop)?;
         let boards: Vec<Arc<LinkBoard>> = links.iter().map(XmppLink::board).collect();
         let servers = self.federate(&dns, &shard_queue)?;
@@ -147,12 +157,13 @@ impl Node {
             connections: connections.clone(),
             certificates: certificates.clone(),
             servers: servers.clone(),
+            store: Box::new(store.viewer()),
         });
         self.start_admin(Arc::clone(&sources)).await?;
 
         let probe = Probe::new(shard_queue.clone());
         let net = Net { links, udp, probe, connections, dns, intake: Arc::clone(&intake) };
-        let shard = Shard::new(gateway, net, inputs, self.clock, published);
+        let shard = Shard::new(gateway, net, inputs, self.clock, published, (store, records));
         let shard = tokio::spawn(shard.run(shard_stops));
         servers.iter().try_for_each(|servers| self.listen_to_servers(servers))?;
         tokio::spawn(readiness::announce(self.config.clone(), sources));
@@ -161,16 +172,35 @@ impl Node {
         tokio::spawn(certificates.clone().watch());
         tokio::spawn(Self { config: self.config.clone(), clock: self.clock }.look_up_peers(names, intake, shard_queue));
 
-        signals::wait(|| certificates.reload()).await;
-        readiness::notify(&[sd_notify::NotifyState::Stopping]);
-        info!("stopping: nothing new is taken, what is open may end");
-        let _ = stop_shard.send(true);
-        let _ = shard.await;
+        let ended = until_stopped(shard, &stop_shard, &certificates).await;
         let _ = stop_links.send(true);
         close_links(&boards, servers.as_ref()).await;
         info!("stopped");
-        Ok(())
+        Ok(ended?)
     }
+}
+
+/// Waits for the order to stop and then for the shard, or for a shard that ends by itself, which has a reason.
+async fn until_stopped(
+    mut shard: JoinHandle<Result<(), store::Error>>,
+    stop: &watch::Sender<bool>,
+    certificates: &Certificates,
+) -> Result<(), store::Error> {
+    let ended = tokio::select! {
+        () = signals::wait(|| certificates.reload()) => None,
+        ended = &mut shard => Some(ended),
+    };
+    readiness::notify(&[sd_notify::NotifyState::Stopping]);
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            info!("stopping: nothing new is taken, what is open may end");
+            let _ = stop.send(true);
+            shard.await
+        }
+    };
+    // A shard that panicked has said so.
+    ended.unwrap_or(Ok(()))
 }
 
 /// Waits until the streams have ended, but no longer than [`CLOSE`].

@@ -12,6 +12,7 @@ use crate::gateway::Condition;
 use crate::gateway::register::Standing;
 use crate::net::LinkBoard;
 use crate::sip::registration::State;
+use crate::store::{Place, View};
 
 /// Says once that both sides are up, to people and to systemd.
 pub(super) async fn announce(config: Config, sources: Arc<Sources>) {
@@ -51,6 +52,7 @@ pub(super) fn now(config: &Config, sources: &Sources) -> Readiness {
     }));
     let certificate = sources.certificates.detail();
     parts.extend(certificate.map(|detail| Part { name: "sip certificate".to_owned(), up: true, detail }));
+    parts.push(store(&(sources.store)()));
     let ready = parts.iter().all(|part| part.up);
     // A SIP server that is silent does not make stox unready: to start it anew would help nobody, messages for others
     // still cross, and those for it are refused with a reason. The same holds for a registration that is not there.
@@ -84,6 +86,23 @@ fn servers(config: &Config, sources: &Sources) -> Vec<Part> {
         detail: certificates::state(end, trouble.as_deref()),
     }));
     parts
+}
+
+/// A commit that has taken longer means that the store does not answer.
+const SLOW_COMMIT: u64 = 1_000;
+
+/// Where subscriptions are kept. While it is away messages cross, and subscriptions wait.
+fn store(view: &View) -> Part {
+    let slow = view.waiting_millis >= SLOW_COMMIT;
+    let detail = match (view.trouble.as_str(), slow) {
+        ("", false) if view.place == Place::Memory.to_string() => {
+            "subscriptions are forgotten when stox ends".to_owned()
+        }
+        ("", false) => format!("{}: {}", view.place, view.counts),
+        ("", true) => format!("{} has not answered for {} s", view.place, view.waiting_millis / 1_000),
+        (trouble, _) => format!("{trouble} ({} steps wait)", view.pending),
+    };
+    Part { name: "store".to_owned(), up: view.trouble.is_empty() && !slow, detail }
 }
 
 /// Users who are not registered and are named one by one; of more there is only the number.

@@ -10,6 +10,7 @@ use crate::admin;
 use crate::config::Config;
 use crate::net::{ConnectionsView, LinkBoard, LinkView, Refused};
 use crate::sip::locate::Transport;
+use crate::store::View;
 
 /// All of them, as they are now.
 pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
@@ -21,6 +22,7 @@ pub(super) fn all(config: &Config, sources: &Sources) -> Vec<admin::Sample> {
     samples.extend(connection_samples(&sources.connections.view()));
     samples.extend(sources.certificates.samples());
     samples.extend(refused_samples(&sources.intake.refused));
+    samples.extend(store_samples(&(sources.store)()));
     samples
 }
 
@@ -82,4 +84,28 @@ fn refused_samples(refused: &Refused) -> Vec<admin::Sample> {
     ];
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     counts.map(|(name, help, count)| sample(name, help, true, Vec::new(), read(count))).into()
+}
+
+fn store_samples(view: &View) -> Vec<admin::Sample> {
+    let rows = [
+        ("authorization", view.counts.authorizations),
+        ("dialog", view.counts.dialogs),
+        ("publication", view.counts.publications),
+    ];
+    let row = |(kind, count): (&str, u64)| {
+        sample("stox_store_records", "Records that are kept.", false, vec![("kind", kind.to_owned())], count)
+    };
+    let mut samples: Vec<admin::Sample> = rows.into_iter().map(row).collect();
+    for (name, help, counter, value) in [
+        ("stox_store_up", "Whether commits succeed.", false, u64::from(view.trouble.is_empty())),
+        ("stox_store_pending_steps", "Steps whose writes are not committed yet.", false, view.pending),
+        ("stox_store_commits", "Commits, each of all that waited.", true, view.commits),
+        ("stox_store_changes", "Changes of records that were committed.", true, view.changes),
+        ("stox_store_commit_microseconds", "Time that commits took.", true, view.micros),
+        ("stox_store_slowest_commit_microseconds", "Time that the slowest commit took.", false, view.slowest_micros),
+        ("stox_store_commits_failed", "Commits that failed and were tried again.", true, view.failed),
+    ] {
+        samples.push(sample(name, help, counter, Vec::new(), value));
+    }
+    samples
 }

@@ -17,6 +17,7 @@ mod sim;
 mod sip_auth;
 mod sip_oracle;
 mod sip_properties;
+mod store;
 mod tidy;
 mod torture;
 mod vectors;

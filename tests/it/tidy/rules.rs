@@ -16,11 +16,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tls", &["time", "model", "xmpp"]),
     ("net", &["time", "ids", "xml", "dns", "xmpp", "sip", "gateway", "tls"]),
     ("admin", &["time", "gateway"]),
-    ("shard", &["time", "ids", "gateway", "net"]),
-    ("config", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls"]),
+    ("store", &["time", "gateway"]),
+    ("shard", &["time", "ids", "gateway", "net", "store"]),
+    ("config", &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls", "store"]),
     (
         "node",
-        &["time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls", "net", "admin", "shard", "config"],
+        &[
+            "time", "ids", "xml", "model", "xmpp", "sip", "mapping", "gateway", "tls", "net", "admin", "store",
+            "shard", "config",
+        ],
     ),
 ];
 

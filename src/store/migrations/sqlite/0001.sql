@@ -1,0 +1,62 @@
+-- Version 1. Files here are only ever added: what is in the field was made by them. Times are milliseconds since 1970 (UTC).
+
+CREATE TABLE shard (
+  shard INTEGER PRIMARY KEY CHECK (shard BETWEEN 0 AND 63),
+  owner TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE authorization (
+  id INTEGER PRIMARY KEY,
+  shard INTEGER NOT NULL,
+  direction TEXT NOT NULL,
+  watcher TEXT NOT NULL,
+  target TEXT NOT NULL,
+  state TEXT NOT NULL,
+  changed_at INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX authorization_shard ON authorization (shard);
+
+CREATE TABLE dialog (
+  id INTEGER PRIMARY KEY,
+  shard INTEGER NOT NULL,
+  direction TEXT NOT NULL,
+  watcher TEXT NOT NULL,
+  target TEXT NOT NULL,
+  package TEXT NOT NULL,
+  event_id TEXT,
+  call_id TEXT NOT NULL,
+  local_tag TEXT NOT NULL,
+  remote_tag TEXT NOT NULL,
+  local_uri TEXT NOT NULL,
+  remote_uri TEXT NOT NULL,
+  remote_target TEXT NOT NULL,
+  route_set TEXT NOT NULL, -- a JSON list of Route headers, in order
+  cseq_reserved INTEGER NOT NULL,
+  remote_cseq INTEGER,
+  version_reserved INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX dialog_shard ON dialog (shard);
+CREATE INDEX dialog_expires_at ON dialog (expires_at);
+
+CREATE TABLE publication (
+  id INTEGER PRIMARY KEY,
+  shard INTEGER NOT NULL,
+  user TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  etag TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX publication_shard ON publication (shard);
+CREATE INDEX publication_expires_at ON publication (expires_at);
