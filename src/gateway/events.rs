@@ -11,6 +11,7 @@
 
 use super::limits::{LONGEST_WATCH, SHORTEST_WATCH};
 use super::record::Package;
+use crate::model::{dialog_info, pidf};
 use crate::sip::event::notifier::{Terms, TooBrief};
 use crate::sip::message::header::{Accept, Event, Expires};
 use crate::sip::message::{Name, Request, Response, Status};
@@ -25,22 +26,11 @@ pub(super) struct About {
     pub(super) id: Option<String>,
 }
 
-/// The name of a package, as Event has it.
-pub(super) fn name(package: Package) -> &'static str {
-    match package {
-        Package::Presence => "presence",
-        Package::Dialog => "dialog",
-        Package::Reg => "reg",
-        Package::MessageSummary => "message-summary",
-        Package::PresenceWinfo => "presence.winfo",
-    }
-}
-
 /// The type of the documents that we write for a package.
 pub(super) fn media_type(package: Package) -> &'static str {
     match package {
-        Package::Presence => "application/pidf+xml",
-        Package::Dialog => "application/dialog-info+xml",
+        Package::Presence => pidf::MEDIA_TYPE,
+        Package::Dialog => dialog_info::MEDIA_TYPE,
         Package::Reg => "application/reginfo+xml",
         Package::MessageSummary => "application/simple-message-summary",
         Package::PresenceWinfo => "application/watcherinfo+xml",
@@ -68,7 +58,7 @@ pub(super) fn about(request: &Request) -> Result<About, Box<Response>> {
 /// # Errors
 /// The refusal.
 pub(super) fn package(request: &Request, about: &About, served: &[Package]) -> Result<Package, Box<Response>> {
-    served.iter().copied().find(|package| name(*package) == about.package).ok_or_else(|| {
+    served.iter().copied().find(|package| package.name() == about.package).ok_or_else(|| {
         let mut response = request.response(Status::BAD_EVENT);
         allow(&mut response, served);
         Box::new(response)
@@ -115,7 +105,7 @@ pub(super) fn form(request: &Request, package: Package) -> Result<(), Box<Respon
 /// (section 8.4), and strict peers drop a whole response for an empty header.
 pub(super) fn allow(response: &mut Response, served: &[Package]) {
     if !served.is_empty() {
-        let names: Vec<&str> = served.iter().map(|package| name(*package)).collect();
+        let names: Vec<&str> = served.iter().map(|package| package.name()).collect();
         response.headers.push(Name::ALLOW_EVENTS, names.join(", "));
     }
 }

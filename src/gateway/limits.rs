@@ -150,6 +150,9 @@ pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
 /// How long the answer to a poll waits for the user's server. RFC 6665 section 4.2.1.2 wants it at once.
 pub(super) const POLL_WAIT: Duration = Duration::from_secs(2);
 
+/// How long it waits for what other resources of the user say, once one has said something.
+pub(super) const POLL_GATHER: Duration = Duration::from_millis(200);
+
 /// What a SIP watcher who finds no room is asked to wait, seconds.
 pub(super) const WATCH_RETRY_AFTER: u32 = 60;
 

@@ -12,6 +12,7 @@ mod prove;
 mod proxy;
 mod register;
 mod serve;
+mod serve_more;
 mod served;
 mod to_sip;
 mod to_xmpp;

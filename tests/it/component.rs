@@ -359,7 +359,11 @@ fn what_is_not_served_is_refused_as_rfc_3261_says() {
         let seen = bench.sip(method, headers, b"");
         assert_eq!(seen.response().status.code(), status, "{method}");
         let allow = seen.response().headers.text(Name::ALLOW).map(|text| text.into_owned());
-        assert_eq!(allow.as_deref(), matches!(status, 405 | 501).then_some("MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE"), "{method}");
+        assert_eq!(
+            allow.as_deref(),
+            matches!(status, 405 | 501).then_some("MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE"),
+            "{method}"
+        );
     }
 }
 

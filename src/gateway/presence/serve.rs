@@ -91,8 +91,8 @@ struct Watched {
     heard: Option<Box<State>>,
     /// His dialogs.
     dialogs: Vec<RecordId>,
-    /// Whether a timer will look after it.
-    is_looked_after: bool,
+    /// When a timer will look after it, nanoseconds of monotonic time.
+    look_at: Option<u64>,
     /// Whether her server is to be asked then: what it said may have been lost.
     needs_word: bool,
 }
@@ -168,6 +168,33 @@ impl Served {
     /// His dialogs, polls among them.
     fn dialogs_of(&self, pair: &Pair) -> Vec<RecordId> {
         self.watched.get(pair).map(|watched| watched.dialogs.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+impl Served {
+    /// What all of it takes in memory, bytes, without the free places of the tables.
+    fn bytes(&self) -> usize {
+        let place = |key: usize, value: usize| (key + value + 1) * 8 / 7;
+        let pairs = self.watched.iter().map(|(pair, watched)| {
+            let heard = watched.heard.as_ref().map_or(0, |heard| heard.size());
+            let own = place(size_of::<Pair>(), size_of::<Watched>());
+            own + pair.0.len() + 16 + heard + watched.dialogs.capacity() * size_of::<RecordId>()
+        });
+        let dialogs = self.dialogs.values().map(|dialog| {
+            let texts =
+                dialog.dialog.size() - size_of::<dialog::Dialog>() + dialog.event_id.as_deref().map_or(0, str::len);
+            place(8, size_of::<Dialog>()) + place(16, 8) + texts + 2 * place(8, 4)
+        });
+        pairs.sum::<usize>() + dialogs.sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+impl super::super::Gateway {
+    /// What all that SIP users watch takes, bytes.
+    pub(in super::super) fn served_bytes(&self) -> usize {
+        self.presence.served.bytes()
     }
 }
 

@@ -3,24 +3,25 @@
 use std::time::Duration;
 
 use super::bench::Bench;
-use crate::gateway::{Input, Settings};
+use crate::gateway::Input;
 use crate::sip::endpoint::{Flow, Inbound};
 use crate::sip::locate::Transport;
 use crate::sip::message::header::SubscriptionState;
 use crate::sip::message::{Message, Name, Request, Response, wire};
-use crate::xmpp::stanza::{PresenceKind, Stanza};
+use crate::xmpp::stanza::Stanza;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// A phone of romeo@sip.example that watches somebody at xmpp.example.
 pub(super) struct Phone {
     call: String,
-    cseq: u32,
-    from: &'static str,
-    target: String,
+    pub(super) cseq: u32,
+    pub(super) from: &'static str,
+    pub(super) target: String,
     /// The To of what it sends in the dialog, once there is one.
     to: Option<String>,
     more: String,
+    sent: u32,
 }
 
 impl Phone {
@@ -32,24 +33,26 @@ impl Phone {
             target: "juliet@xmpp.example".to_owned(),
             to: None,
             more: String::new(),
+            sent: 0,
         }
     }
 
-    fn watching(call: &str, target: &str) -> Self {
+    pub(super) fn watching(call: &str, target: &str) -> Self {
         Self { target: target.to_owned(), ..Self::new(call) }
     }
 
-    fn with(call: &str, more: &str) -> Self {
+    pub(super) fn with(call: &str, more: &str) -> Self {
         Self { more: more.to_owned(), ..Self::new(call) }
     }
 
-    fn request(&mut self, headers: &str) -> Input {
+    pub(super) fn request(&mut self, headers: &str) -> Input {
         self.cseq += 1;
-        let (call, cseq, from, target) = (&self.call, self.cseq, self.from, &self.target);
+        self.sent += 1;
+        let (call, cseq, sent, from, target) = (&self.call, self.cseq, self.sent, self.from, &self.target);
         let to = self.to.clone().unwrap_or_else(|| format!("<sip:{target}>"));
         let more = &self.more;
         let text = format!(
-            "SUBSCRIBE sip:{target} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-{call}-{cseq};rport\r\n\
+            "SUBSCRIBE sip:{target} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-{call}-{sent};rport\r\n\
              Max-Forwards: 70\r\nFrom: {from};tag=xfg9\r\nTo: {to}\r\nCall-ID: {call}\r\nCSeq: {cseq} SUBSCRIBE\r\n\
              Contact: <sip:romeo@192.0.2.10:5060;gr=dr4hcr0st3lup4c>\r\n{}{more}{headers}Content-Length: 0\r\n\r\n",
             if headers.contains("Event") || more.contains("Event") { "" } else { "Event: presence\r\n" },
@@ -77,7 +80,7 @@ impl Phone {
     }
 }
 
-/// What came out on the SIP side.
+/// What came out on the SIP side, repetitions aside.
 pub(super) struct Heard {
     responses: Vec<Response>,
     pub(super) notifies: Vec<Request>,
@@ -86,7 +89,7 @@ pub(super) struct Heard {
 impl Heard {
     pub(super) fn of(bench: &mut Bench) -> Self {
         let (mut responses, mut notifies) = (Vec::new(), Vec::new());
-        for transmit in bench.transmits() {
+        for transmit in bench.transmits().into_iter().filter(|transmit| !transmit.again) {
             match wire::parse(&transmit.bytes).unwrap() {
                 Message::Request(request) => notifies.push(request),
                 Message::Response(response) => responses.push(response),
@@ -99,12 +102,12 @@ impl Heard {
         self.responses.first().map(|response| response.status.code())
     }
 
-    fn header(&self, name: Name<'static>) -> Option<String> {
+    pub(super) fn header(&self, name: Name<'static>) -> Option<String> {
         self.responses.first()?.headers.text(name).map(|text| text.into_owned())
     }
 
     /// The states that were told.
-    fn states(&self) -> Vec<String> {
+    pub(super) fn states(&self) -> Vec<String> {
         self.notifies.iter().map(state).collect()
     }
 }
@@ -118,12 +121,12 @@ fn state(notify: &Request) -> String {
     text
 }
 
-fn body(notify: &Request) -> String {
+pub(super) fn body(notify: &Request) -> String {
     String::from_utf8(notify.body().to_vec()).unwrap()
 }
 
 /// Presence that came out: to whom and of which kind.
-fn said(bench: &mut Bench) -> Vec<String> {
+pub(super) fn said(bench: &mut Bench) -> Vec<String> {
     let line = |stanza: Stanza| match stanza {
         Stanza::Presence(presence) => {
             let kind = presence.kind.as_str().unwrap_or("available");
@@ -135,24 +138,24 @@ fn said(bench: &mut Bench) -> Vec<String> {
     bench.stanzas().into_iter().filter_map(line).collect()
 }
 
-const SUBSCRIBE: &str = "subscribe romeo@sip.example juliet@xmpp.example";
-const PROBE: &str = "probe romeo@sip.example juliet@xmpp.example";
+pub(super) const SUBSCRIBE: &str = "subscribe romeo@sip.example juliet@xmpp.example";
+pub(super) const PROBE: &str = "probe romeo@sip.example juliet@xmpp.example";
 
 /// A stanza of juliet's to romeo.
-fn juliet(bench: &mut Bench, resource: &str, attributes: &str, content: &str) {
+pub(super) fn juliet(bench: &mut Bench, resource: &str, attributes: &str, content: &str) {
     bench.stanza(&format!(
         "<presence from='juliet@xmpp.example{resource}' to='romeo@sip.example' {attributes}>{content}</presence>"
     ));
 }
 
-fn answer_all(bench: &mut Bench, heard: &Heard, status: u16) {
+pub(super) fn answer_all(bench: &mut Bench, heard: &Heard, status: u16) {
     for notify in &heard.notifies {
         bench.answer(notify, status);
     }
 }
 
 /// A phone whose user may watch juliet, who is there with one client; everything is answered.
-fn allowed(bench: &mut Bench, call: &str) -> Phone {
+pub(super) fn allowed(bench: &mut Bench, call: &str) -> Phone {
     let mut phone = Phone::new(call);
     let heard = phone.subscribe(bench, "");
     answer_all(bench, &heard, 200);
@@ -162,8 +165,11 @@ fn allowed(bench: &mut Bench, call: &str) -> Phone {
     juliet(bench, "/yn0cl4bnw0yr3vym", "", "<show>away</show>");
     let heard = Heard::of(bench);
     answer_all(bench, &heard, 200);
-    said(bench);
+    for ping in bench.pings() {
+        bench.pong(&ping);
+    }
     bench.pass(10 * SECOND);
+    said(bench);
     phone
 }
 
@@ -236,4 +242,92 @@ fn two_phones_of_one_watcher_share_one_question() {
     assert_eq!(third.states(), ["active;expires=3600"]);
     assert!(body(&third.notifies[0]).contains("ID-a"), "what is known is told at once");
     assert!(said(&mut bench).iter().all(|stanza| stanza == PROBE), "nobody is asked again");
+}
+
+#[test]
+fn a_refresh_is_answered_with_all_that_is_known() {
+    let mut bench = Bench::new();
+    let mut phone = allowed(&mut bench, "c1");
+    let heard = phone.subscribe(&mut bench, "Expires: 100\r\n");
+    assert_eq!((heard.status(), heard.header(Name::EXPIRES).as_deref()), (Some(200), Some("100")));
+    assert!(heard.header(Name::CONTACT).is_some_and(|contact| contact.contains("juliet@10.0.0.1:5060")));
+    assert_eq!(heard.states(), ["active;expires=100"]);
+    assert!(body(&heard.notifies[0]).contains(">away<"));
+    answer_all(&mut bench, &heard, 200);
+    phone.cseq = 0;
+    assert_eq!(phone.subscribe(&mut bench, "").status(), Some(500), "a lower CSeq (RFC 3261 section 12.2.2)");
+    phone.cseq = 10;
+    assert_eq!(phone.subscribe(&mut bench, "Event: presence;id=1\r\n").status(), Some(481));
+    assert!(said(&mut bench).is_empty());
+    bench.pass(101 * SECOND);
+    let heard = Heard::of(&mut bench);
+    assert_eq!(heard.states(), ["terminated;reason=timeout"]);
+    assert!(heard.notifies[0].body().is_empty());
+    assert_eq!(phone.subscribe(&mut bench, "").status(), Some(481));
+    assert!(said(&mut bench).is_empty(), "an end by time is nobody's business (A-PRES-14)");
+    let again = Phone::new("c2").subscribe(&mut bench, "");
+    assert_eq!(again.states(), ["active;expires=3600"]);
+    assert!(body(&again.notifies[0]).contains(">away<"), "what was cached is told at once");
+    assert!(said(&mut bench).is_empty(), "nobody is asked again");
+}
+
+#[test]
+fn who_stops_watching_sees_her_closed_and_what_she_allowed_stays() {
+    let mut bench = Bench::new();
+    let mut phone = allowed(&mut bench, "c1");
+    let heard = phone.subscribe(&mut bench, "Expires: 0\r\n");
+    assert_eq!((heard.status(), heard.header(Name::EXPIRES).as_deref()), (Some(200), Some("0")));
+    assert_eq!(heard.states(), ["terminated;reason=timeout"]);
+    let text = body(&heard.notifies[0]);
+    assert!(text.contains("ID-yn0cl4bnw0yr3vym") && text.contains(">closed<") && !text.contains("away"), "{text}");
+    assert_eq!(said(&mut bench), ["unavailable romeo@sip.example juliet@xmpp.example"]);
+    // Her server goes on telling, which costs nobody anything and is there for the next.
+    juliet(&mut bench, "/yn0cl4bnw0yr3vym", "", "<show>dnd</show>");
+    assert!(Heard::of(&mut bench).notifies.is_empty());
+    let poll = Phone::new("c2").subscribe(&mut bench, "Expires: 0\r\n");
+    assert_eq!(poll.states(), ["terminated;reason=timeout"]);
+    assert!(body(&poll.notifies[0]).contains(">dnd<"));
+    assert!(said(&mut bench).is_empty());
+}
+
+#[test]
+fn every_resource_is_a_tuple_of_one_document() {
+    let mut bench = Bench::new();
+    allowed(&mut bench, "c1");
+    let mut tell = |resource: &str, attributes: &str| {
+        juliet(&mut bench, resource, attributes, "");
+        bench.pass(6 * SECOND);
+        let heard = Heard::of(&mut bench);
+        answer_all(&mut bench, &heard, 200);
+        heard.notifies.iter().map(body).collect::<String>()
+    };
+    let both = tell("/tablet", "");
+    assert!(both.contains("ID-tablet") && both.contains("ID-yn0cl4bnw0yr3vym"), "{both}");
+    assert!(tell("/tablet", "").is_empty(), "nothing new is nothing to tell");
+    let one = tell("/yn0cl4bnw0yr3vym", "type='unavailable'");
+    assert!(one.contains("ID-tablet") && !one.contains("ID-yn0cl4bnw0yr3vym"), "{one}");
+    let none = tell("/tablet", "type='unavailable'");
+    assert!(none.contains(">closed<") && !none.contains(">open<"), "{none}");
+    for kind in ["subscribed", "unsubscribe", "probe", "error"] {
+        assert!(tell("/tablet", &format!("type='{kind}'")).is_empty(), "{kind}");
+    }
+}
+
+#[test]
+fn what_her_server_says_of_the_question_ends_it() {
+    for (condition, kind, state, again) in [
+        ("item-not-found", "cancel", "terminated;reason=noresource", Some(200)),
+        ("remote-server-not-found", "cancel", "terminated;reason=noresource", Some(200)),
+        ("forbidden", "auth", "terminated;reason=rejected", Some(403)),
+        ("remote-server-timeout", "wait", "terminated;reason=probation;retry-after=300", Some(200)),
+    ] {
+        let mut bench = Bench::new();
+        let heard = Phone::new("c1").subscribe(&mut bench, "");
+        answer_all(&mut bench, &heard, 200);
+        said(&mut bench);
+        let error = format!("<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
+        juliet(&mut bench, "", "type='error'", &error);
+        assert_eq!(Heard::of(&mut bench).states(), [state], "{condition}");
+        assert_eq!(Phone::new("c2").subscribe(&mut bench, "").status(), again, "{condition}");
+    }
 }

@@ -207,14 +207,9 @@ impl Notifier {
         Self { expires_at: nanos(now + left), owed: Owed::Nothing, ..Self::accepted(now, 1, allowed) }
     }
 
-    /// Lets the next NOTIFY wait until then, for a state that is on its way; [`Notifier::release`] ends it.
+    /// Lets the next NOTIFY wait until then, for a state that is on its way.
     pub fn hold(&mut self, until: Duration) {
         self.held_until = nanos(until);
-    }
-
-    /// What was waited for is there.
-    pub fn release(&mut self) {
-        self.held_until = 0;
     }
 
     /// A refresh was answered 2xx (RFC 6665 section 4.2.1.4); of 0 seconds, it ends.
@@ -342,10 +337,11 @@ impl Notifier {
     }
 }
 
-/// RFC 6665 section 4.2.2: what says that the subscriber has no such subscription, or cannot be reached any more. 401 and
-/// 407 are here too: whoever has the machine has answered the challenges that can be answered.
+/// RFC 6665 section 4.2.2: what says that the subscriber has no such subscription, or cannot be reached any more; 408 is the
+/// same from a proxy that waited in our stead (RFC 3261 section 12.2.1.2). 401 and 407 are here too: whoever has the machine
+/// has answered the challenges that can be answered.
 fn ends_subscription(status: u16) -> bool {
-    matches!(status, 401 | 404 | 405 | 407 | 410 | 416 | 480..=485 | 489 | 501 | 604)
+    matches!(status, 401 | 404 | 405 | 407 | 408 | 410 | 416 | 480..=485 | 489 | 501 | 604)
 }
 
 #[cfg(test)]

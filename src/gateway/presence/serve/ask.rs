@@ -189,7 +189,7 @@ impl Gateway {
         let found = id.and_then(|id| Some((id, served.dialogs.get_mut(&id)?)));
         let is_it = |dialog: &Dialog| {
             let lives = dialog.notifier.is_active() || dialog.notifier.is_pending();
-            lives && events::name(dialog.package) == about.package && dialog.event_id.as_deref() == about.id.as_deref()
+            lives && dialog.package.name() == about.package && dialog.event_id.as_deref() == about.id.as_deref()
         };
         let Some((id, dialog)) = found.filter(|(_, dialog)| is_it(dialog)) else {
             return Err(Box::new(request.response(Status::NO_SUCH_DIALOG)));
@@ -226,10 +226,12 @@ impl Gateway {
         Ok((response, id))
     }
 
-    /// He stops watching. If that was his last phone, her client is told that he is gone (RFC 8048 section 5.3.3).
+    /// He stops watching. If that was his last phone, her client is told that he is gone, unless she sees him
+    /// herself and knows better (RFC 8048 section 5.3.3, A-PRES-09).
     fn leave(&mut self, pair: &Pair, now: Now) {
+        let (watcher, target) = pair.both();
         let others = self.presence.served.dialogs_of(pair).len() > 1;
-        if !others {
+        if !others && !self.presence.watching.is_granted(target, watcher) {
             self.say_to_target(pair, PresenceKind::Unavailable, None, now);
         }
     }

@@ -111,9 +111,11 @@ impl Gateway {
         }
         for id in self.presence.served.dialogs_of(pair) {
             let Some(dialog) = self.presence.served.dialogs.get_mut(&id) else { continue };
-            if dialog.tells(dnd_changed) {
+            if dialog.is_poll && is_first {
+                // Her other resources come right behind.
+                dialog.notifier.hold(now.mono + limits::POLL_GATHER);
+            } else if dialog.tells(dnd_changed) {
                 dialog.notifier.change();
-                dialog.notifier.release();
                 dialog.waits_since = dialog.waits_since.or(Some(nanos(now.mono)));
             }
             self.serve_go_on(id, now);
@@ -125,6 +127,7 @@ impl Gateway {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         watched.asked_at = Some(nanos(now.mono));
         let id = format!("watch-{:x}", watched.id.0);
+        watched.heard = None;
         if watched.state != Some(Authorization::Asked) {
             self.set_authorization(pair, Authorization::Asked, now);
         }

@@ -8,7 +8,7 @@ use super::tell::Alarm;
 use super::{DIRECTION, Dialog, Pair, Watched};
 use crate::sip::dialog::{self, Parts};
 use crate::sip::event::notifier::{Notifier, Reason};
-use crate::time::{Now, Timestamp};
+use crate::time::{Now, Timestamp, nanos};
 
 impl Default for Watched {
     /// Nobody was asked.
@@ -21,7 +21,7 @@ impl Default for Watched {
             probed_at: None,
             heard: None,
             dialogs: Vec::new(),
-            is_looked_after: false,
+            look_at: None,
             needs_word: false,
         }
     }
@@ -104,8 +104,16 @@ impl Gateway {
         }
         if watched.state.is_none() {
             self.presence.served.watched.remove(pair);
-        } else if !std::mem::replace(&mut watched.is_looked_after, true) {
-            self.timers.set_at(now.mono + limits::REFUSED_FOR, Timer::Serve(Alarm::Watched(pair.clone())));
+        } else {
+            self.look_after_at(pair, now.mono + limits::REFUSED_FOR);
+        }
+    }
+
+    fn look_after_at(&mut self, pair: &Pair, at: Duration) {
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        if watched.look_at.is_none_or(|set| set > nanos(at)) {
+            watched.look_at = Some(nanos(at));
+            self.timers.set_at(at, Timer::Serve(Alarm::Watched(pair.clone())));
         }
     }
 
@@ -114,7 +122,10 @@ impl Gateway {
         let link = self.settings.link_of(super::ask::domain(pair.watcher()));
         let is_up = link.is_some_and(|link| self.link_is_up(link));
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
-        watched.is_looked_after = false;
+        if watched.look_at.is_none_or(|at| at > nanos(now.mono)) {
+            return;
+        }
+        watched.look_at = None;
         if std::mem::take(&mut watched.needs_word) && !watched.dialogs.is_empty() {
             match watched.state {
                 // Her server is probed when it can be heard, which is when the link is up.
@@ -152,9 +163,7 @@ impl Gateway {
         let delay = limits::RESTORE_SPREAD.mul_f64(self.ids.chance());
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         watched.needs_word = true;
-        if !std::mem::replace(&mut watched.is_looked_after, true) {
-            self.timers.set_at(now.mono + delay, Timer::Serve(Alarm::Watched(pair.clone())));
-        }
+        self.look_after_at(pair, now.mono + delay);
     }
 
     /// A link is back: what was said on it meanwhile is lost, so it is asked for.

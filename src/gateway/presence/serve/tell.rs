@@ -16,6 +16,7 @@ use crate::sip::uri::Uri;
 use crate::time::{Now, nanos};
 use crate::xml::ns;
 use crate::xmpp::jid::BareJid;
+use crate::xmpp::stanza::{Presence, PresenceKind};
 
 /// When something is to be looked at.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl Gateway {
         if let Some(event_id) = &dialog.event_id {
             params.set("id", Some(event_id));
         }
-        request.headers.add(&Event { package: events::name(dialog.package).to_owned(), params });
+        request.headers.add(&Event { package: dialog.package.name().to_owned(), params });
         Some((route, request, dialog.dialog.next_hop()))
     }
 
@@ -153,7 +154,13 @@ impl Gateway {
             return Some(Document { media_type, bytes, lang: None });
         }
         let target = BareJid::parse(dialog.pair.target()).ok()?;
-        let mut stanzas = if dialog.is_left { Vec::new() } else { heard.stanzas() };
+        let mut stanzas = heard.stanzas();
+        if dialog.is_left {
+            // To him she is closed now, whatever she says to others.
+            for (_, stanza) in &mut stanzas {
+                *stanza = Presence { kind: PresenceKind::Unavailable, ..Presence::default() };
+            }
+        }
         if dialog.is_small {
             stanzas.sort_by_key(|(_, stanza)| std::cmp::Reverse(stanza.priority()));
             stanzas.truncate(SMALL);

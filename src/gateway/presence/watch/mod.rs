@@ -155,6 +155,12 @@ impl Watching {
         (watch.watcher.as_str() == watcher && watch.target.as_str() == target).then_some(id)
     }
 
+    /// Whether the XMPP user `watcher` may see the SIP user `target`.
+    pub(super) fn is_granted(&self, watcher: &str, target: &str) -> bool {
+        let watch = self.find(watcher, target).and_then(|id| self.watches.get(&id));
+        watch.is_some_and(|watch| watch.stage == Stage::Granted)
+    }
+
     fn count(&self, of: &str) -> usize {
         self.counts.get(&self.hash(of, "")).map_or(0, |count| *count as usize)
     }

@@ -108,14 +108,14 @@ fn a_poll_waits_for_its_state_and_no_longer() {
     poll.hold(at(2));
     assert_eq!(poll.next(at(0), EVERY, false), Next::Wait(at(2)));
     let mut other = poll.clone();
-    other.release();
+    other.hold(at(1));
     assert_eq!(other.next(at(1), EVERY, true), Next::Notify(State::Terminated(Reason::Timeout)));
     assert_eq!(poll.next(at(2), EVERY, false), Next::Notify(State::Terminated(Reason::Timeout)));
 }
 
 #[test]
 fn every_answer_of_a_subscriber_that_is_gone_ends_it() {
-    for status in [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604, 401, 407] {
+    for status in [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604, 401, 407, 408] {
         let mut notifier = active(60);
         notifier.refreshed(at(1), 60);
         notifier.next(at(1), EVERY, true);
