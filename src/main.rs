@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stox::admin::{ask, escaped};
 use stox::config::{Config, DEFAULT_PATH, Domain, Listen, LogFormat, Severity};
 use stox::mapping::{Home, Mapping};
 use stox::{node, store};
@@ -26,7 +27,8 @@ struct Arguments {
 enum Command {
     /// Tells every mistake in the configuration, without starting anything.
     Check,
-    /// Tells what addresses become on the other side, by which mapping, and why.
+    /// Tells what addresses become on the other side, by which mapping, and why. Of two people, one on either side, also
+    /// how their subscriptions stand in the stox that runs.
     Explain {
         /// A JID, or a sip:, im:, pres: or tel: URI.
         #[arg(required = true, value_name = "ADDRESS")]
@@ -229,8 +231,10 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
     };
     let mut code = ExitCode::SUCCESS;
     let mut told = Vec::new();
+    let mut users = Vec::new();
     for address in addresses {
         let explanation = mapping.explain(address);
+        users.extend(explanation.jid.clone());
         match &explanation.outcome {
             Ok(there) => println!("{address} -> {there}"),
             Err(why) => {
@@ -255,5 +259,21 @@ fn explain(config: &Config, addresses: &[String]) -> ExitCode {
             }
         }
     }
+    if let [one, other] = users.as_slice() {
+        explain_pair(config, one, other);
+    }
     code
+}
+
+/// How the subscriptions between two people stand in the stox that runs with this configuration.
+fn explain_pair(config: &Config, one: &str, other: &str) {
+    let Some(admin) = &config.admin else {
+        println!("subscriptions: unknown; with [admin] listen the running stox could be asked");
+        return;
+    };
+    let path = format!("/explain?one={}&other={}", escaped(one), escaped(other));
+    match ask(admin.listen, &path) {
+        Ok(lines) => print!("{lines}"),
+        Err(error) => println!("subscriptions: unknown; stox does not answer at {} ({error})", admin.listen),
+    }
 }

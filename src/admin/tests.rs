@@ -35,6 +35,16 @@ async fn ready_is_503_and_names_what_is_down_until_all_is_up() {
 }
 
 #[tokio::test]
+async fn a_pair_is_explained_to_who_asks_over_http() {
+    let door = Bench::start(true).await;
+    let path = format!("/explain?one={}&other={}", escaped("j\u{fc}lia@xmpp.example"), escaped("a&b=c@sip.example"));
+    let addr = door.addr;
+    let answer = tokio::task::spawn_blocking(move || ask(addr, &path)).await.unwrap().unwrap();
+    assert_eq!(answer, "j\u{fc}lia@xmpp.example watches a&b=c@sip.example\n");
+    assert!(tokio::task::spawn_blocking(move || ask(addr, "/nothing")).await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn metrics_are_open_metrics_text_with_families_together() {
     let answer = Bench::start(true).await.get("/metrics").await;
     assert!(answer.contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
@@ -114,6 +124,7 @@ impl Bench {
         let sources = Sources {
             samples: Box::new(samples),
             readiness: Box::new(move || readiness(seen.load(Ordering::Relaxed))),
+            explain: Box::new(|one, other| Box::pin(async move { Some(vec![format!("{one} watches {other}")]) })),
         };
         let task = tokio::spawn(serve_within(life, listener, sources, async move {
             let _ = stopped.await;

@@ -45,6 +45,17 @@ pub enum Input {
     GiveUp,
     /// The peers' addresses were looked up anew.
     Trust(super::trust::Trust),
+    /// An operator asks how the subscriptions between two people, bare JIDs, stand.
+    Explain(String, String, Reply),
+}
+
+/// What is done with the answer to an operator: lines of words.
+pub struct Reply(pub Box<dyn FnOnce(Vec<String>) + Send>);
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
 }
 
 /// A question to DNS that waits for its answer.

@@ -73,7 +73,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use alive::Condition;
-pub use input::{Input, Link, LookupId, Output};
+pub use input::{Input, Link, LookupId, Output, Reply};
 pub use settings::{PresenceLimits, PresenceRules, Route, Settings, Size};
 
 use crate::ids::Ids;
@@ -298,6 +298,7 @@ impl Gateway {
                 self.entrance.trust(&trust);
                 self.settings.trust = trust;
             }
+            Input::Explain(one, other, reply) => reply.0(self.explain_pair(&one, &other, now)),
         }
     }
 

@@ -17,3 +17,4 @@ mod served;
 mod to_sip;
 mod to_xmpp;
 mod voicemail;
+mod watch;

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::{Error, Node, Sources, readiness, samples};
 use crate::admin;
 use crate::config::Transport;
+use crate::gateway::{Input, Reply};
 use crate::net::{ConnectionLimits, Connections, LinkSetup, ToShard, Udp, XmppLink};
 use crate::tls::{ClientCertificates, Files, Store};
 use crate::xml;
@@ -87,7 +88,7 @@ impl Node {
         Ok(links)
     }
 
-    pub(super) async fn start_admin(&self, sources: Arc<Sources>) -> Result<(), Error> {
+    pub(super) async fn start_admin(&self, sources: Arc<Sources>, shard: ToShard) -> Result<(), Error> {
         let Some(admin) = &self.config.admin else { return Ok(()) };
         let listener = TcpListener::bind(admin.listen)
             .await
@@ -97,6 +98,7 @@ impl Node {
         let sources = admin::Sources {
             samples: Box::new(move || samples::all(&config, &sources)),
             readiness: Box::new(move || readiness::now(&for_readiness.0, &for_readiness.1)),
+            explain: Box::new(move |one, other| Box::pin(explained(shard.clone(), one, other))),
         };
         tokio::spawn(async move {
             if let Err(error) = admin::serve(listener, sources, std::future::pending()).await {
@@ -105,4 +107,15 @@ impl Node {
         });
         Ok(())
     }
+}
+
+/// Asks the shard how the subscriptions between two people stand.
+async fn explained(shard: ToShard, one: String, other: String) -> Option<Vec<String>> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let reply = Reply(Box::new(move |lines| {
+        // Whoever asked may have gone.
+        let _ = sender.send(lines);
+    }));
+    shard.send(vec![Input::Explain(one, other, reply)]).await.ok()?;
+    answer.await.ok()
 }

@@ -159,7 +159,7 @@ impl Node {
             servers: servers.clone(),
             store: Box::new(store.viewer()),
         });
-        self.start_admin(Arc::clone(&sources)).await?;
+        self.start_admin(Arc::clone(&sources), shard_queue.clone()).await?;
 
         let probe = Probe::new(shard_queue.clone());
         let net = Net { links, udp, probe, connections, dns, intake: Arc::clone(&intake) };

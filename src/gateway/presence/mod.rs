@@ -7,6 +7,7 @@
 //! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
 //! | `lists` | one dialog for many contacts (RFC 4662) |
+//! | `explain` | all of it in words for an operator |
 //! | `winfo` | who wants to watch, told by the SIP user's server (RFC 3857) |
 //! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
 //!
@@ -14,6 +15,7 @@
 //! *target* says (`subscribed`, `unsubscribed`) to `serve`; available and unavailable presence tells `serve` what to
 //! notify of, and `watch` whether its watcher is there.
 
+mod explain;
 mod publish;
 pub(super) mod serve;
 pub(super) mod usage;

@@ -12,15 +12,13 @@
 //! | `poll` | a look without a subscription |
 //! | `restore` | after a restart |
 
+mod explain;
 mod poll;
 mod restore;
 mod show;
 mod stanza;
 mod told;
 mod view;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

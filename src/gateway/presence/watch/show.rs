@@ -143,3 +143,14 @@ fn unavailable(target: &Jid, watcher: &Jid, resource: &str) -> Option<Presence> 
     };
     Some(Presence::new(from, watcher.clone(), PresenceKind::Unavailable))
 }
+
+/// In words, without what the user has written: for operators.
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = if self.available { "available" } else { "unavailable" };
+        match &*self.resource {
+            "" => write!(f, "{state}"),
+            resource => write!(f, "{resource} {state}"),
+        }
+    }
+}
