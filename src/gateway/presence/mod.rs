@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `watch` | XMPP users watch SIP users: authorizations, what the watcher is told |
 //! | `usage` | our subscriptions on the SIP side: dialogs, refreshes, forks; whoever they are for |
+//! | `document` | what a NOTIFY brings |
 //! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
 //! | `lists` | one dialog for many contacts (RFC 4662) |
@@ -15,6 +16,7 @@
 //! *target* says (`subscribed`, `unsubscribed`) to `serve`; available and unavailable presence tells `serve` what to
 //! notify of, and `watch` whether its watcher is there.
 
+mod document;
 mod explain;
 mod publish;
 pub(super) mod serve;
@@ -47,8 +49,6 @@ pub(super) struct Presences {
 /// What is counted.
 #[derive(Debug, Default)]
 struct Stats {
-    /// Notifications whose document could not be read.
-    documents_unreadable: u64,
     /// Records of domains that are not configured any more.
     records_idle: u64,
 }

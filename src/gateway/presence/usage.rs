@@ -31,6 +31,7 @@ use super::super::Gateway;
 use super::super::errand::RouteId;
 use super::super::people::UserId;
 use super::super::record::{Package, RecordId};
+pub(in super::super) use super::document::Body;
 use crate::model::Failure;
 use crate::sip::event::subscriber::{Input, Serial};
 use crate::time::Now;
@@ -111,15 +112,6 @@ pub(in super::super) enum Told {
     Lost(Failure),
     /// It was closed, or it was a poll; nothing more comes.
     Over,
-}
-
-/// The body of a NOTIFY.
-#[derive(Debug)]
-pub(in super::super) struct Body {
-    /// Content-Type as it was, without folds.
-    pub(in super::super) content_type: String,
-    /// The bytes; its size is below the limit.
-    pub(in super::super) bytes: Vec<u8>,
 }
 
 impl Gateway {

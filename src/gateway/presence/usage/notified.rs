@@ -8,11 +8,13 @@
 //! | older than what was taken (RFC 3261 section 12.2.2) | 500, and nothing ends |
 //! | with a body larger than `presence.document` | 413: how the subscription stands counts, the body does not |
 //! | with a body of another type than was asked for | 415 with Accept, likewise |
+//! | with a body that is not what it says | 400, likewise |
 //! | anything else | 200 at once |
 //!
 //! The dialog says whose it is: nobody else knows its Call-ID and tag. Before that `entrance` has seen that it is from a
 //! peer.
 
+use super::super::super::record::Package;
 use super::super::super::{Gateway, events};
 use super::sending::types;
 use super::table::{Kept, Step};
@@ -96,8 +98,8 @@ impl Gateway {
                 (serial, newborn)
             }
         };
-        let (route, accepts) = (usage.route, types(usage.package, usage.is_list()));
-        let (body, refusal) = match body(request, accepts, self.settings.presence.document) {
+        let (route, package, accepts) = (usage.route, usage.package, types(usage.package, usage.is_list()));
+        let (body, refusal) = match body(request, package, accepts, self.settings.presence.document) {
             Ok(body) => (Some(body), None),
             Err(refusal) => (None, Some(*refusal)),
         };
@@ -140,7 +142,7 @@ fn bad(request: &Request, why: &str) -> Response {
     request.response(Status::BAD_REQUEST).with_reason(why)
 }
 
-fn body(request: &Request, accepts: &str, most: usize) -> Result<Option<Body>, Box<Response>> {
+fn body(request: &Request, package: Package, accepts: &str, most: usize) -> Result<Option<Body>, Box<Response>> {
     let bytes = request.body();
     if bytes.is_empty() {
         return Ok(None);
@@ -156,7 +158,13 @@ fn body(request: &Request, accepts: &str, most: usize) -> Result<Option<Body>, B
         return Err(Box::new(refusal));
     }
     let content_type = request.headers.text(Name::CONTENT_TYPE).unwrap_or_default().into_owned();
-    Ok(Some(Body { content_type, bytes: bytes.to_vec() }))
+    match Body::read(package, content_type, bytes.to_vec(), most) {
+        Ok(body) => Ok(Some(body)),
+        Err(why) => {
+            tracing::debug!(call_id = request.headers.call_id(), %why, "a notification's document cannot be used");
+            Err(Box::new(request.response(why.status())))
+        }
+    }
 }
 
 fn failure(reason: subscriber::Reason) -> Failure {

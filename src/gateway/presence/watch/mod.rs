@@ -291,10 +291,10 @@ impl Gateway {
             }
             Clock::Lost => {
                 watch.waits.lost = false;
-                if !watch.stands(Standing::Active) && watch.stage == Stage::Granted {
-                    watch.view.forget_all();
-                    self.show(id, now);
-                }
+                let lost = watch.usages.iter().filter(|one| one.standing != Standing::Active);
+                let lost: Vec<_> = lost.map(|one| one.package).collect();
+                lost.into_iter().for_each(|package| watch.view.forget_package(package));
+                self.show(id, now);
             }
             Clock::Show => {
                 watch.waits.show = false;

@@ -47,10 +47,10 @@ impl Gateway {
         match told {
             Told::State(fork, body) => {
                 let Some(poll) = self.presence.watching.polls.get(&id) else { return };
+                let Some(document) = body.document else { return };
                 let mut view = View::default();
-                if view.take(Package::Presence, fork, &body, self.settings.presence.document).is_err() {
-                    return;
-                }
+                // A document about one moment needs none before it.
+                let _ = view.take(fork, document);
                 let Some((_, route)) = self.settings.routes.get(poll.route) else { return };
                 let user = poll.target.local().unwrap_or_default();
                 let Some(state) = view.state(&route.presence.phone, user) else { return };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::super::record::RecordId;
 use super::super::super::{Gateway, Link, Output};
-use super::{Clock, SHOW_AGAIN, Stage};
+use super::{Clock, SHOW_AGAIN, Stage, Standing};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
@@ -53,8 +53,8 @@ impl Gateway {
         let state = watch.view.state(&route.presence.phone, target.local().unwrap_or_default());
         let told = match &state {
             Some(state) => self.mapping.presence_to_xmpp(state, target, watcher, now.wall),
-            // Nothing is known. Who has a subscription that is silent sees an absent user, and who waits sees what she saw.
-            None if watch.usages.is_empty() => return,
+            // Nothing is known yet; where a subscription stands and says nothing, the user is absent (RFC 8048 section 5.2.1).
+            None if watch.shown.is_empty() && !watch.stands(Standing::Active) => return,
             None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
         };
         let hasher = &self.presence.watching.hasher;

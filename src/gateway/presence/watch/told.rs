@@ -33,7 +33,7 @@ impl Gateway {
                 watch.view.begin(package, fork);
                 self.granted(id, now);
             }
-            Told::State(fork, body) => self.on_state(id, usage, fork, &body, now),
+            Told::State(fork, body) => self.on_state(id, usage, fork, body, now),
             Told::Nothing(_) => {
                 // The first without words says that nothing is known (RFC 8048 section 5.2.1); later ones change nothing.
                 if watch.stage == Stage::Granted && watch.shown.is_empty() {
@@ -47,6 +47,8 @@ impl Gateway {
             }
             Told::Forbidden(failure) => {
                 one.standing = Standing::Refused;
+                let package = one.package;
+                watch.view.forget_package(package);
                 self.refused(id, &failure, now);
             }
             Told::NoResource(failure) => self.on_no_resource(id, usage, &failure, now),
@@ -83,21 +85,13 @@ impl Gateway {
         }
     }
 
-    fn on_state(&mut self, id: RecordId, usage: UsageId, fork: Fork, body: &Body, now: Now) {
-        let most = self.settings.presence.document;
+    fn on_state(&mut self, id: RecordId, usage: UsageId, fork: Fork, body: Body, now: Now) {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
-        let Some(package) = watch.used(usage).map(|one| one.package) else { return };
-        match watch.view.take(package, fork, body, most) {
-            Ok(missed) => {
-                self.show(id, now);
-                if missed.is_some() {
-                    self.usage_refresh(usage, now);
-                }
-            }
-            Err(why) => {
-                self.presence.stats.documents_unreadable += 1;
-                tracing::debug!(watch = %watch, %why, "a notification's document cannot be read");
-            }
+        let Some(document) = body.document else { return };
+        let missed = watch.view.take(fork, document).is_err();
+        self.show(id, now);
+        if missed {
+            self.usage_refresh(usage, now);
         }
     }
 
@@ -147,7 +141,7 @@ impl Gateway {
         if watch.stage == Stage::Asked && !watch.stands(Standing::Open) {
             return self.complain(id, failure);
         }
-        if !watch.stands(Standing::Active) && !std::mem::replace(&mut watch.waits.lost, true) {
+        if !std::mem::replace(&mut watch.waits.lost, true) {
             self.set_watch_clock(id, Clock::Lost, LOST_GRACE, now);
         }
     }

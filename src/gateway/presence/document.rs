@@ -1,0 +1,79 @@
+//! The body of a NOTIFY, read before the NOTIFY is answered: whoever sends a document that is not what it says hears so.
+
+use super::super::record::Package;
+use crate::model::presence::Presence;
+use crate::model::{dialog_info, event, pidf, reg_info};
+use crate::sip::message::Status;
+
+/// The body of a NOTIFY.
+#[derive(Debug)]
+pub(in super::super) struct Body {
+    /// Content-Type as it was, without folds.
+    pub(in super::super) content_type: String,
+    /// The bytes; their number is below the limit.
+    pub(in super::super) bytes: Vec<u8>,
+    /// What they say, where that is one document about one user.
+    pub(in super::super) document: Option<Document>,
+}
+
+/// A document about one user.
+#[derive(Debug)]
+pub(in super::super) enum Document {
+    /// RFC 3863.
+    Presence(Box<Presence>),
+    /// RFC 4235.
+    Calls(dialog_info::Document),
+    /// RFC 3680.
+    Registrations(reg_info::Document),
+}
+
+/// A document that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(in super::super) enum Unusable {
+    /// It is no presence that can be read.
+    #[error("{0}")]
+    Presence(pidf::Error),
+    /// It is nothing about calls or registrations that can be read.
+    #[error("{0}")]
+    Event(event::Error),
+}
+
+impl Unusable {
+    /// What its sender is answered.
+    pub(in super::super) fn status(&self) -> Status {
+        match self {
+            Self::Presence(error) => Status::new(error.status()).unwrap_or(Status::BAD_REQUEST),
+            Self::Event(_) => Status::BAD_REQUEST,
+        }
+    }
+}
+
+impl Body {
+    /// Reads what `package` has; a body of another type is kept as it is. `most`: bytes of a presence document.
+    pub(in super::super) fn read(
+        package: Package,
+        content_type: String,
+        bytes: Vec<u8>,
+        most: usize,
+    ) -> Result<Self, Unusable> {
+        let named = content_type.split(';').next().unwrap_or_default().trim();
+        let is = |media_type: &str| named.eq_ignore_ascii_case(media_type);
+        let document = match package {
+            Package::Presence if is(pidf::MEDIA_TYPE) => {
+                let limits = pidf::Limits { bytes: most, ..pidf::Limits::default() };
+                let read = pidf::read(&bytes, &limits).map_err(Unusable::Presence)?;
+                Some(Document::Presence(Box::new(read)))
+            }
+            Package::Dialog if is(dialog_info::MEDIA_TYPE) => {
+                Some(Document::Calls(dialog_info::read(&bytes).map_err(Unusable::Event)?))
+            }
+            Package::Reg if is(reg_info::MEDIA_TYPE) => {
+                Some(Document::Registrations(reg_info::read(&bytes).map_err(Unusable::Event)?))
+            }
+            Package::Presence | Package::Dialog | Package::Reg | Package::MessageSummary | Package::PresenceWinfo => {
+                None
+            }
+        };
+        Ok(Self { content_type, bytes, document })
+    }
+}
