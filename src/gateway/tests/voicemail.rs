@@ -35,7 +35,7 @@ fn bench() -> Bench {
 
 fn says(bench: &mut Bench, fork: u32, text: &str) {
     let content_type = "application/simple-message-summary;charset=utf-8".to_owned();
-    told(bench, Told::State(fork, Body { content_type, bytes: text.as_bytes().to_vec() }));
+    told(bench, Told::State(fork, Body { content_type, bytes: text.as_bytes().to_vec(), document: None }));
 }
 
 fn told(bench: &mut Bench, told: Told) {
@@ -127,7 +127,7 @@ fn a_dialog_that_is_lost_or_a_body_that_is_none_changes_nothing() {
     says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
     says(&mut bench, 0, "Messages-Waiting: perhaps\r\n");
     let (content_type, bytes) = ("text/html".to_owned(), b"Messages-Waiting: no".to_vec());
-    told(&mut bench, Told::State(0, Body { content_type, bytes }));
+    told(&mut bench, Told::State(0, Body { content_type, bytes, document: None }));
     told(&mut bench, Told::Lost(Failure::new(Reason::RecipientUnavailable)));
     says(&mut bench, 1, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
     told(&mut bench, Told::Forbidden(Failure::new(Reason::NotAuthorized)));
