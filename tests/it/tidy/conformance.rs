@@ -49,8 +49,8 @@ impl Row {
     }
 }
 
-/// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 4480, 3862, 3428, 3994, 3860, 3261, 6665, 4235,
-/// 3842, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
+/// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 3863, 4479, 4480, 3862, 3428, 3994, 3860, 3261,
+/// 6665, 4235, 3842, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
     ("STOX-ADDR", 26),
@@ -115,6 +115,7 @@ const WHOLE: &[&str] = &[
     "EVT",
     "PIDF",
     "PDM",
+    "RPID",
     "XC-STR",
     "XC-SE",
     "XC-TLS",
