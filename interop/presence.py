@@ -19,15 +19,6 @@ from peers.friend import Friend
 from peers.presence import PresenceServer
 from stage import Stage, telephones
 
-from documents import validate as faults
-
-
-def validate(kind, body):
-    """Fails unless the body is valid by the schema of its kind."""
-    if found := faults(kind, body.encode() if isinstance(body, str) else body):
-        raise AssertionError(f"not valid: {found[0]}")
-
-
 MAIN = """
 [sip]
 listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
@@ -41,7 +32,7 @@ next_hop = "sip:127.0.0.1:{server};transport=udp"
 username = "stox"
 password = "pw-stox"
 """ + telephones("exact.example", "sip:127.0.0.1:{exact};transport=udp") \
-    + telephones("own.example", "sip:127.0.0.1:{own};transport=udp")
+    + telephones("own.example", "sip:127.0.0.1:{own};transport=udp", 'options_every = "off"')
 #: A baresip that publishes or tells its presence, and watches its contacts.
 TELLS = "module_app presence.so"
 ACCOUNT = ('<sip:{user}@{domain}>;outbound="sip:127.0.0.1:{port};transport=udp";auth_user={user};auth_pass=pw-{user};'
@@ -64,6 +55,8 @@ class Side:
 
     def __init__(self, friend, other, phone, domain):
         self.friend, self.other, self.phone, self.domain = friend, other, phone, domain
+        #: A subscription that nobody refreshes, and when it is over.
+        self.lapses, self.lapses_at = None, 0.0
 
     def someone(self):
         """Another SIP user: name and JID."""
@@ -99,9 +92,7 @@ class Theatre(Stage):
         super().fresh()
         self.exact.fresh()
         for friend in (self.rosaline, self.window):
-            friend.mail.clear()
-            friend.errors.clear()
-            friend.told.clear()
+            friend.fresh()
 
     @contextlib.asynccontextmanager
     async def phone(self, user, domain="presence.example", port=None, watches=(), publishes=True):
@@ -145,7 +136,7 @@ class Embassy(Federation):
         super().fresh()
         self.exact.fresh()
         for friend in (*self.chats.values(), *self.others.values()):
-            friend.told.clear()
+            friend.fresh()
 
 
 async def shortly(seconds=0.6):

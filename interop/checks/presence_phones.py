@@ -5,11 +5,12 @@ import contextlib
 import re
 import xml.etree.ElementTree as ElementTree
 
+from documents import validate
 from peers.asterisk import Asterisk
 from peers.baresip import Baresip
 from peers.events import EventPhone
 from peers.friend import Friend
-from presence import shortly, validate
+from presence import shortly
 from stage import Stage, telephones
 
 from . import check, equal, has, quote
@@ -89,8 +90,17 @@ class Exchange(Stage):
     def fresh(self):
         super().fresh()
         self.keys.fresh()
-        self.rosaline.told.clear()
-        self.rosaline.mail.clear()
+        self.rosaline.fresh()
+
+
+@contextlib.asynccontextmanager
+async def call(s):
+    """1002 has called somebody for as long as the block runs."""
+    await s.phone.command("dial", "sip:600@asterisk.example")
+    try:
+        yield
+    finally:
+        await s.phone.command("hangup")
 
 
 async def listed(s, jid):
@@ -106,12 +116,11 @@ async def _(s):
     jid = "1002@exchange.example"
     await listed(s, jid)
     free = await s.rosaline.sees(jid, "online")
-    await s.phone.command("dial", "sip:600@asterisk.example")
-    busy = await s.rosaline.sees(jid, "dnd")
-    has(busy.status, "Speaking with a customer", "words")
-    assert busy.part(ON_THE_PHONE) is not None, "no activity on_the_phone (XEP-0108)"
-    equal(len(s.rosaline.view(jid)), 1, "devices")
-    await s.phone.command("hangup")
+    async with call(s):
+        busy = await s.rosaline.sees(jid, "dnd")
+        has(busy.status, "Speaking with a customer", "words")
+        assert busy.part(ON_THE_PHONE) is not None, f"no activity on_the_phone (XEP-0108): {ElementTree.tostring(busy.xml)}"
+        equal(len(s.rosaline.view(jid)), 1, "devices")
     over = await s.rosaline.sees(jid, "online")
     return f"rosaline received: {free}; in the call {busy} and on_the_phone; after it {over}"
 
@@ -137,10 +146,9 @@ async def _(s):
     jid = "1002@keys.example"
     await listed(s, jid)
     free = await s.rosaline.sees(jid, "online")
-    await s.phone.command("dial", "sip:600@asterisk.example")
-    busy = await s.rosaline.sees(jid, "away")
-    has(busy.status, "In a call", "words")
-    await s.phone.command("hangup")
+    async with call(s):
+        busy = await s.rosaline.sees(jid, "away")
+        has(busy.status, "In a call", "words")
     over = await s.rosaline.sees(jid, "online")
     return f"rosaline received: {free}; in the call {busy}; after it {over}"
 
@@ -165,9 +173,8 @@ async def _(s):
     """Whom he speaks with is nobody's business: no number, no address of a machine in what crossed."""
     jid = "1002@keys.example"
     await listed(s, jid)
-    await s.phone.command("dial", "sip:600@asterisk.example")
-    await s.rosaline.sees(jid, "away")
-    await s.phone.command("hangup")
+    async with call(s):
+        await s.rosaline.sees(jid, "away")
     await s.rosaline.sees(jid, "online")
     crossed = [ElementTree.tostring(told.xml, "unicode") for told in s.rosaline.told.kept]
     found = [text for text in crossed if re.search(r"\b600\b|127\.0\.0\.", text)]
@@ -203,7 +210,7 @@ async def _(s):
 
 def lamp(notify):
     """The state of the one dialog in the document: what a lamp shows."""
-    validate("dialog-info", notify.body)
+    equal(validate("dialog-info", notify.body), [], "what the schema says")
     found = re.findall(r"<state[^>]*>\s*(\w+)", notify.text)
     return "on" if "confirmed" in found else "ringing" if "early" in found else "off"
 
@@ -222,6 +229,6 @@ async def _(s):
     on = await shows("on")
     s.rosaline.be()
     again = await shows("off")
-    versions = [int(re.search(r'version="(\d+)"', one.text)[1]) for one in (off, on, again)]
+    versions = [int(re.search(r"<dialog-info[^>]*version=[\"'](\d+)", one.text)[1]) for one in (off, on, again)]
     equal(versions, sorted(set(versions)), "versions of the documents")
     return f"key received: {off.get('content-type')} off; dnd: on; online: off; versions {versions}"

@@ -1,4 +1,4 @@
-"""stox, Prosody and Kamailio killed and started again in every order, with subscriptions of twenty seconds: the roster and the
+"""stox, Prosody and Kamailio killed and started again in every order, with subscriptions of thirty seconds: the roster and the
 list of watchers are what they were, nobody is asked again, and presence is right afterwards."""
 
 import asyncio
@@ -17,7 +17,8 @@ from stage import Stage, telephones
 from . import check, equal
 from .presence import contact
 
-LASTS = 20
+#: s; the shortest that stox grants.
+LASTS = 30
 SIDES = """
 [sip]
 listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
@@ -48,6 +49,8 @@ class Kept(Stage):
     def __init__(self, world):
         super().__init__(world)
         self.port, sip, exact = self.place.ports(3)
+        for path in self.place.run.glob("stox-kept.db*"):
+            path.unlink()
         self.server = self.add(PresenceServer(self.place, "kamailio-kept", "kept.example", sip, self.port, longest=LASTS))
         self.bridge = self.stox("stox-kept", "kept.example", SIDES, port=self.port, server=sip, exact=exact, run=self.place.run)
         self.phone = baresip(self.place, "tybalt", "kept.example", sip, [ROSALINE])

@@ -14,6 +14,7 @@ KINDS = ('SUBSCRIBE in dialog', 'SUBSCRIBE anew', 'NOTIFY', 'presence', 'probe',
 
 
 def environment(kept):
+    os.makedirs(WORK, exist_ok=True)
     if not kept:
         for name in os.listdir(WORK):
             if name.startswith('presence.db'):

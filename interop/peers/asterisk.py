@@ -12,7 +12,7 @@ LIBRARIES = [ROOT / "lib/x86_64-linux-gnu", ROOT / "usr/lib/x86_64-linux-gnu", R
 
 class Asterisk(Program):
     def __init__(self, place, **names):
-        home = place.run / "asterisk"
+        home = place.folder("asterisk")
         self.var, self.port = home / "var", names["SIP"]
         self.var.mkdir(parents=True)
         for file in ("asterisk", "modules", "logger", "pjsip", "extensions", "voicemail"):

@@ -4,6 +4,7 @@
 import asyncio
 import json
 import re
+import wave
 
 from .mailbox import Mailbox
 from .phone import Sip
@@ -16,11 +17,10 @@ net_interface 127.0.0.1
 rtp_ports {media}-{last}
 call_max_calls 1
 audio_player aufile,/dev/null
-audio_source ausine,440
+audio_source aufile,{home}/silence.wav
 audio_alert aufile,/dev/null
 module_path /usr/lib/baresip/modules
 module g711.so
-module ausine.so
 module aufile.so
 module_tmp uuid.so
 module_tmp account.so
@@ -32,6 +32,8 @@ ctrl_tcp_listen 127.0.0.1:{control}
 """
 ACCOUNT = '<sip:romeo@pbx.example>;outbound="sip:127.0.0.1:{kamailio};transport=udp";regint=600;mwi=no'
 CONTACTS = {name: f"sip:{name}@xmpp.example" for name in ("juliet", "nurse", "nobody")}
+#: For so many seconds it has something to say in a call: nothing.
+SPEAKS = 30
 TRACE = re.compile(rb"\x1b\[36;1m#\n\w+ \S+ -> \S+\n(.*?)\x1b\[;m", re.S)
 
 
@@ -47,12 +49,14 @@ class Baresip(Program):
         return sip, control, media
 
     def __init__(self, place, name="baresip", user="romeo", account=None, contacts=None, ports=None, more="", watches=False):
-        self.user, home = user, place.run / f"{name}.conf"
+        self.user, home = user, place.folder(f"{name}.conf")
         self.account, self.contacts = account or ACCOUNT.format(**vars(place)), contacts or CONTACTS
         #: It listens for TLS on the port after `sip`.
         self.sip, self.control, media = ports or (place.baresip, place.baresip_control, place.media)
-        home.mkdir()
-        (home / "config").write_text(CONFIG.format(sip=self.sip, control=self.control, media=media, last=media + 1, more=more))
+        (home / "config").write_text(CONFIG.format(sip=self.sip, control=self.control, media=media, last=media + 1, home=home, more=more))
+        with wave.open(str(home / "silence.wav"), "wb") as silence:
+            silence.setparams((1, 2, 8000, 0, "NONE", ""))
+            silence.writeframes(bytes(2 * 8000 * SPEAKS))
         (home / "accounts").write_text(self.account + "\n")
         (home / "contacts").write_text("".join(f'"{name}" <{uri}>{";presence=p2p" * watches}\n' for name, uri in self.contacts.items()))
         super().__init__(name, place, "stdbuf", "-oL", "baresip", "-4", "-s", "-v", "-f", home)

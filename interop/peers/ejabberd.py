@@ -33,8 +33,7 @@ class Ejabberd(Program):
 
     def __init__(self, place, name, dns, certificates, hosts, user="juliet"):
         self.user, self.hosts = user, list(hosts)
-        self.home = place.run / name
-        self.home.mkdir()
+        self.home = place.folder(name)
         self.c2s, self.s2s, self.direct, self.api = place.ports(4)
         (self.home / "inetrc").write_text(INETRC.format(dns=dns))
         text = self.differences(hosts, certificates)

@@ -43,10 +43,9 @@ class Dialog:
         #: The requests of the other end, and their CSeq in the order they came.
         self.told, self.heard = Mailbox(f"{phone.user} ({event} of {remote})"), []
 
-    async def send(self, method, body=b"", headers=(), cseq=None, within=10, contact=True):
-        own = [("Contact", f"<{self.phone.contact}>")] if contact else []
-        return await self.phone.request(method, self.target, body, at=self.phone.at, within=within, dialog=self,
-                                        number=cseq or next(self.cseq), headers=[*own, *headers])
+    async def send(self, method, body=b"", headers=(), cseq=None, within=10, tcp=False):
+        return await self.phone.request(method, self.target, body, tcp, self.phone.at, within, dialog=self,
+                                        number=cseq or next(self.cseq), headers=[("Contact", f"<{self.phone.contact}>"), *headers])
 
     def hear(self, request):
         number = int(request.get("cseq").split()[0])

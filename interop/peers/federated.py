@@ -39,8 +39,7 @@ class Prosody(Program):
 
     def __init__(self, place, name, dns, certificates, hosts, strict, trust="ca", user="juliet"):
         self.user, self.hosts = user, list(hosts)
-        self.home = place.run / name
-        self.home.mkdir()
+        self.home = place.folder(name)
         self.c2s, self.s2s, self.direct = place.ports(3)
         text = "".join((HOST if own else PLAIN).format(name=host, certificate=own, trust=trust, certificates=certificates)
                        for host, own in hosts.items())

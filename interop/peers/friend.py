@@ -50,6 +50,8 @@ class Friend(Chat):
 
     def __init__(self, *who, **where):
         super().__init__(*who, **where)
+        #: Whether it said that it is unavailable, and stays logged in.
+        self.away = False
         self.told, self.states, self.roster = Mailbox(f"{self.full} (presence)"), {}, {}
 
     def _connect(self):
@@ -95,13 +97,14 @@ class Friend(Chat):
 
     def be(self, show=None, texts=None, priority=None, more="", to=None):
         """Is available: `texts` is language or None -> text, `more` is XML."""
+        self.away = False
         inner = f"<show>{show}</show>" if show else ""
         for lang, text in (texts or {}).items():
             inner += f"<status{f' xml:lang={quoteattr(lang)}' if lang else ''}>{escape(text)}</status>"
         self.presence(to, inner=inner + (f"<priority>{priority}</priority>" if priority is not None else "") + more)
 
     def leave(self):
-        """Is unavailable, and stays logged in."""
+        self.away = True
         self.presence(kind="unavailable")
 
     def add(self, jid):
@@ -113,6 +116,13 @@ class Friend(Chat):
         """Off the list: the server cancels both ways (RFC 6121 section 2.5)."""
         self.write_raw(f"<iq type='set' id='rm{next(self._ids)}'><query xmlns='jabber:iq:roster'>"
                        f"<item jid={quoteattr(jid)} subscription='remove'/></query></iq>")
+
+    def fresh(self):
+        """Forgets what was said, and is there again."""
+        for box in (self.told, self.mail, self.errors):
+            box.clear()
+        if self.away and self.online.is_set():
+            self.be()
 
     # What it is asked and told.
 

@@ -63,6 +63,13 @@ class Place:
         taken = [next(self._more) for _ in range(count)]
         return taken if count > 1 else taken[0]
 
+    def folder(self, name):
+        """A directory of that name, empty."""
+        path = self.run / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        return path
+
     def fill(self, template, into, **names):
         """Writes peers/TEMPLATE with its @NAMES@ filled in to the run directory."""
         text = (HERE / template).read_text()

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 import sqlite3
 
 from . import tool
@@ -24,8 +23,7 @@ RULE = """\
 class PresenceServer(Program):
     def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$"):
         self.domain, self.sip, self.rules = domain, sip, {}
-        self.home = place.run / name
-        self.home.mkdir()
+        self.home = place.folder(name)
         self.database = self.home / "presence.db"
         config = place.fill("presence.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, STOX=stox, CHAT=chat,
                             HOME=self.home, LONGEST=longest)

@@ -12,8 +12,7 @@ class Proxy(Program):
     def __init__(self, place, name, domain, what=(), sip=0, tls=0, stox=0, stox_tls=0,
                  chat=r"^xmpp\.example$"):
         self.domain, self.sip, self.tls = domain, sip, tls
-        home = place.run / name
-        home.mkdir()
+        home = place.folder(name)
         config = place.fill("proxy.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, TLS=tls, STOX=stox, STOXTLS=stox_tls, CHAT=chat,
                             CERTIFICATES=place.run / "certificates")
         flags = [word for flag in what for word in ("-A", flag)]
