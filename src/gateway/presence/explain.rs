@@ -20,12 +20,4 @@ impl Gateway {
         lines.extend(self.explain_served(sip.bare(), xmpp.bare(), now));
         lines
     }
-
-    pub(super) fn explain_usage(&self, _usage: super::usage::UsageId, _now: Now) -> String {
-        String::new()
-    }
-
-    fn explain_served(&self, _watcher: &str, _target: &str, _now: Now) -> Vec<String> {
-        Vec::new()
-    }
 }

@@ -23,6 +23,7 @@
 
 mod ask;
 mod count;
+mod explain;
 mod hear;
 mod keep;
 mod state;

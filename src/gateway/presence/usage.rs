@@ -19,6 +19,7 @@
 //!
 //! [`limits::RESTORE_SPREAD`]: super::super::limits::RESTORE_SPREAD
 
+mod explain;
 mod keeping;
 mod notified;
 mod numbers;
@@ -37,6 +38,7 @@ use crate::sip::event::subscriber::{Input, Serial};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
 
+pub(super) use explain::in_words;
 pub(super) use table::Usages;
 
 /// A usage by its number.

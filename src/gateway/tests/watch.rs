@@ -386,3 +386,28 @@ fn too_many_subscriptions_are_refused_in_words() {
     assert_eq!(told[0].error().unwrap().condition, Condition::ResourceConstraint);
     assert!(play.bench.requests().is_empty());
 }
+
+#[test]
+fn a_pair_is_explained_with_its_dialog_its_deadlines_and_what_is_shown() {
+    let (play, request) = Play::granted();
+    let lines = play.bench.gateway.explain_pair("romeo@sip.example", "juliet@xmpp.example", play.bench.now());
+    let call = request.headers.call_id().unwrap();
+    for (line, parts) in [
+        (0, &["juliet@xmpp.example may watch romeo@sip.example since "][..]),
+        (
+            1,
+            &[
+                "presence is told; subscription active, dialog ",
+                call,
+                " with sip:192.0.2.10, ends in 36",
+                "next step in 3",
+            ],
+        ),
+        (2, &["shown: r1 available"]),
+        (3, &["romeo@sip.example does not watch juliet@xmpp.example"]),
+    ] {
+        assert!(parts.iter().all(|part| lines[line].contains(part)), "{lines:#?}");
+    }
+    let strangers = play.bench.gateway.explain_pair("a@xmpp.example", "b@xmpp.example", play.bench.now());
+    assert_eq!(strangers, ["neither is a SIP user of a [[domain]]"]);
+}

@@ -85,6 +85,19 @@ impl State {
     }
 }
 
+/// For operators: without what the user has written.
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (place, heard) in self.resources.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let state = if heard.is_available { "available" } else { "unavailable" };
+            let space = if heard.resource.is_empty() { "" } else { " " };
+            write!(f, "{comma}{}{space}{state}", heard.resource)?;
+        }
+        Ok(())
+    }
+}
+
 /// XEP-0107 and XEP-0108, which some clients put into presence, and XEP-0319.
 const EXTENSIONS: [&str; 4] =
     [ns::DELAY, "urn:xmpp:idle:1", "http://jabber.org/protocol/mood", "http://jabber.org/protocol/activity"];
