@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use stox::model::pidf::{self, Limits};
 
 /// Turns of each act, and how often it is done in one.
-const TURNS: usize = 40;
-const PER_TURN: u32 = 2000;
+const TURNS: usize = 2000;
+const PER_TURN: u32 = 40;
 /// What reading may cost for each byte: a document of 500 bytes is read in 5 µs, half of what a whole message costs.
 const MARK: Duration = Duration::from_nanos(10);
 
