@@ -53,7 +53,7 @@ fn note(lang: Option<&str>, text: &str) -> Note {
 fn told(state: &Presence) -> Vec<String> {
     let watcher = Jid::from(juliet());
     let stanzas = mapping().presence_to_xmpp(state, &romeo(), &watcher, NOW);
-    stanzas.iter().map(|stanza| text_of(stanza)).collect()
+    stanzas.iter().map(text_of).collect()
 }
 
 fn text_of(stanza: &stanza::Presence) -> String {
