@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 use crate::xmpp::xep::{activity, mood};
 
 /// What a person does and feels, as the account of an XMPP user would say it; empty ones say that it is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Doing {
     /// XEP-0108.
     pub activity: activity::Activity,

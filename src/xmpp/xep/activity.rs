@@ -68,7 +68,7 @@ pub const ACTIVITIES: [(&str, &[&str]); 12] = [
 ];
 
 /// One activity.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Activity {
     /// Which of the general ones; empty: none at all, which is how one says that an earlier one is over.
     pub general: String,

@@ -87,7 +87,7 @@ pub const MOODS: [&str; 80] = [
 ];
 
 /// One mood.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Mood {
     /// Which of [`MOODS`]; empty: none at all, which is how one says that an earlier one is over.
     pub name: String,

@@ -9,9 +9,11 @@
 //! | `stanza` | what the watcher says: `subscribe`, `unsubscribe`, `probe`, and whether she is there |
 //! | `told` | what the subscriptions say |
 //! | `show` | what the watcher sees, and what of it has changed |
+//! | `doing` | activities and moods |
 //! | `poll` | a look without a subscription |
 //! | `restore` | after a restart |
 
+mod doing;
 mod explain;
 mod poll;
 mod restore;
@@ -71,6 +73,8 @@ struct Watch {
     view: View,
     /// What the watcher's server was told last, by resource.
     shown: Vec<show::Shown>,
+    /// What the watcher's server was told last of activity and mood; 0: nothing, or that there are none.
+    doing: u64,
     /// When the watcher's server was told last, in monotonic time.
     told_at: Duration,
     /// Whether something changed that the watcher's server could not be told.
@@ -204,6 +208,7 @@ impl Watch {
             usages: Vec::new(),
             view: View::default(),
             shown: Vec::new(),
+            doing: 0,
             told_at: Duration::ZERO,
             missed: false,
             presence: Attendance::default(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::super::record::RecordId;
 use super::super::super::{Gateway, Link, Output};
-use super::{Clock, SHOW_AGAIN, Stage, Standing};
+use super::{Clock, SHOW_AGAIN, Stage, Standing, doing};
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
@@ -75,17 +75,23 @@ impl Gateway {
         let changed = told.into_iter().zip(&shown).filter(|(_, new)| !watch.shown.contains(new)).map(|(told, _)| told);
         let stanzas: Vec<_> = gone.into_iter().chain(changed).collect();
         shown.extend(still);
+        let does = state.as_ref().map(|state| self.mapping.doing(state, now.wall)).unwrap_or_default();
+        let doing = doing::print_of(&does, hasher);
+        let is_new = doing != watch.doing || (watch.shown.is_empty() && doing != 0);
+        let events = if is_new { doing::events(&does, watch.doing != 0, target, watcher) } else { Vec::new() };
         let link = watch.link;
         let up = self.link_is_up(link);
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         if !up {
-            watch.missed |= !stanzas.is_empty();
+            watch.missed |= !stanzas.is_empty() || !events.is_empty();
             return;
         }
         watch.missed = false;
         watch.shown = shown;
+        watch.doing = doing;
         watch.told_at = now.mono;
         self.outputs.extend(stanzas.into_iter().map(|presence| Output::Stanza(link, Stanza::Presence(presence))));
+        self.outputs.extend(events.into_iter().map(|event| Output::Stanza(link, Stanza::Message(event))));
     }
 
     /// The watcher sees nobody any more.
