@@ -42,7 +42,9 @@ fn of_peer(name: &str) -> PhoneRules {
 }
 
 /// Each open tuple's show and first words, and whether the person is on the phone.
-fn seen(phone: &Phone, rules: &PhoneRules) -> (Vec<(Option<Show>, Option<String>)>, bool) {
+type Seen = (Vec<(Option<Show>, Option<String>)>, bool);
+
+fn seen(phone: &Phone, rules: &PhoneRules) -> Seen {
     let state = phone.state(rules, "romeo").unwrap().into_owned();
     let words = |notes: &[crate::model::presence::Note]| notes.first().map(|note| note.text.clone());
     let common = words(&state.notes).or(state.person.as_ref().and_then(|person| words(&person.notes)));
@@ -52,7 +54,7 @@ fn seen(phone: &Phone, rules: &PhoneRules) -> (Vec<(Option<Show>, Option<String>
     (tuples, activities.filter(|activity| activity.name == "on-the-phone").count() == 1)
 }
 
-fn one(show: Option<Show>, words: Option<&str>, on_the_phone: bool) -> (Vec<(Option<Show>, Option<String>)>, bool) {
+fn one(show: Option<Show>, words: Option<&str>, on_the_phone: bool) -> Seen {
     (vec![(show, words.map(str::to_owned))], on_the_phone)
 }
 
