@@ -16,5 +16,6 @@ mod serve_more;
 mod served;
 mod to_sip;
 mod to_xmpp;
+mod usages;
 mod voicemail;
 mod watch;

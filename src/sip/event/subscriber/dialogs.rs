@@ -43,7 +43,12 @@ impl Subscriber {
             branch.said = true;
             branch.ends = now + seconds(expires.min(most));
         }
+        let (planned, forgotten) = (branch.due, branch.stand.is_none() && branch.asked.is_zero());
         branch.plan(now, rules);
+        if forgotten {
+            // Taken back, and what was told before is not known: it is still asked for.
+            branch.due = branch.due.min(planned);
+        }
         if closing {
             return;
         }

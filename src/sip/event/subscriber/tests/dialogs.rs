@@ -1,0 +1,80 @@
+//! Forks, polls and the end.
+
+use super::*;
+
+#[test]
+fn where_the_package_allows_it_each_phone_behind_a_fork_has_its_dialog() {
+    let mut bench = Bench::open(Rules { forks: 3, ..RULES });
+    bench.answer(1, accepted(3_600));
+    for fork in 0..3 {
+        assert_eq!(bench.notify_new(notified(Stand::Active, Some(600))), [Effect::Tell(Report::Active(fork))]);
+    }
+    assert!(bench.machine.admit(Now::at(bench.now)).is_none(), "more than the bound");
+    // Each is refreshed by itself; one that ends leaves the others.
+    assert_eq!(bench.notify(3, over(Reason::Deactivated)), [Effect::End(3), Effect::Tell(Report::ForkOver(1))]);
+    assert_eq!(bench.wait().1, [Effect::Resubscribe(2, 3_600), Effect::Resubscribe(4, 3_600)]);
+    assert_eq!(bench.answer(2, refused(481)), [Effect::End(2), Effect::Tell(Report::ForkOver(0))]);
+    // The last one is followed, in its place.
+    assert_eq!(bench.answer(4, refused(481)), [Effect::End(4), Effect::Subscribe(5, 3_600)]);
+    assert_eq!(bench.notify_new(notified(Stand::Active, None)), [Effect::Tell(Report::Active(2))]);
+    bench.now += TIMER_N;
+    assert!(bench.machine.admit(Now::at(bench.now)).is_none(), "after Timer N nobody comes in");
+}
+
+#[test]
+fn a_package_of_one_dialog_has_that_of_the_first_notify() {
+    let mut bench = Bench::active(RULES);
+    assert!(bench.machine.admit(Now::at(bench.now)).is_none());
+}
+
+#[test]
+fn a_poll_is_over_with_its_notify_and_cancels_nothing() {
+    let poll = Rules { once: true, ..RULES };
+    for stand in [
+        Stand::Terminated(Reason::Timeout),
+        Stand::Terminated(Reason::Other),
+        Stand::Terminated(Reason::NoResource),
+        Stand::Active,
+        Stand::Pending,
+    ] {
+        let mut bench = Bench::open(poll);
+        bench.answer(1, accepted(0));
+        assert_eq!(bench.notify_new(notified(stand, None)), [Effect::Tell(Report::Over)], "{stand:?}");
+        assert!(bench.machine.is_over());
+    }
+    for (answer, report) in [(refused(404), Report::NoResource), (SILENCE, Report::Lost), (too_brief(60), Report::Lost)]
+    {
+        let mut bench = Bench::open(poll);
+        assert_eq!(bench.answer(1, answer), [Effect::Tell(report), Effect::Tell(Report::Over)]);
+    }
+    let mut bench = Bench::open(poll);
+    assert_eq!(bench.answer(1, refused(403)), [Effect::Tell(Report::Forbidden)]);
+}
+
+#[test]
+fn ending_it_is_told_at_the_2xx_and_the_last_notify_is_awaited() {
+    let mut bench = Bench::active(RULES);
+    assert_eq!(bench.give(Input::Close), [Effect::Resubscribe(2, 0)]);
+    assert_eq!(bench.answer(2, accepted(0)), [Effect::Tell(Report::Over)]);
+    assert_eq!(bench.notify(2, notified(Stand::Active, Some(100))), [], "an older one on its way");
+    assert_eq!(bench.notify(2, over(Reason::Timeout)), [Effect::End(2)]);
+    assert!(bench.machine.is_over());
+
+    // The NOTIFY is first; or the notifier never sends it; or it knows nothing of it.
+    let closing = || {
+        let mut bench = Bench::active(RULES);
+        bench.give(Input::Close);
+        bench
+    };
+    let ended = [Effect::End(2), Effect::Tell(Report::Over)];
+    assert_eq!(closing().notify(2, over(Reason::Timeout)), ended);
+    assert_eq!(closing().notify(2, notified(Stand::Active, Some(0))), ended);
+    assert_eq!(closing().answer(2, refused(481)), ended);
+    assert_eq!(closing().answer(2, SILENCE), ended);
+    let mut bench = closing();
+    bench.answer(2, accepted(0));
+    assert_eq!(bench.wait(), (TIMER_N + LATE_NOTIFY, vec![Effect::End(2)]));
+
+    // Without a dialog there is nothing to say.
+    assert_eq!(Bench::open(RULES).give(Input::Close), [Effect::Tell(Report::Over)]);
+}
