@@ -1,5 +1,5 @@
 //! stox, an interworking gateway between XMPP and SIP/SIMPLE: messages cross, each with exactly one outcome, and its
-//! sender is told.
+//! sender is told; presence crosses both ways, and subscriptions outlive everything but a refusal.
 //!
 //! # Layers
 //! ```text
@@ -50,6 +50,24 @@
 //!    address: one error stanza with the sender's `id`, by `status_to_failure` and `failure_to_stanza_error`. It
 //!    is confirmed by ping like a message; until then, and while the link is down, it is kept, within a limit.
 //!
+//! # Subscriptions have two lives
+//! The *authorization* is for years: who may see whom. The *dialog* is for an hour: by which way a notifier tells it at
+//! present (RFC 8048 section 5.1). Only the two people end the first; everything else that can happen, a server that
+//! restarts, a dialog that is lost, an answer that does not come, concerns the second.
+//!
+//! * An XMPP user watches a SIP user (`gateway/presence/watch`): the authorization is stox's own and is kept in the
+//!   [`store`]. Beneath it is a *usage* (`usage`), which stands for one event package of one target: [`sip::event`] is
+//!   RFC 6665's subscriber alone, [`sip::dialog`] RFC 3261's dialog, and what they tell is a full state. Presence, calls
+//!   and registration are merged by [`mapping::phone`]; [`mapping`] makes a stanza of each tuple, and the watcher is told
+//!   what differs from what she was told before.
+//! * A SIP user watches an XMPP user (`serve`): the authorization lives in the target's roster; what is kept is what her
+//!   server has said to this watcher. Her resources are tuples of one full document in each of his dialogs, told at once
+//!   and then every five seconds at most.
+//!
+//! A step whose writes are not committed tells nobody anything: the [`shard`] holds its outputs, and those of later steps
+//! behind them, until the store has them. Presence itself is not kept; after a restart it is asked for, spread over minutes.
+//! CSeq and document versions are reserved in blocks, so a notification costs no write and no number comes twice.
+//!
 //! # stox as a server of its own
 //! A domain in `[xmpp.server]` has a link of its own number, which is always up. Behind it are the streams between servers:
 //! 1. [`xmpp::federation::Federation`] has a route for each pair of domains, ours and theirs, and decides by which stream
@@ -74,6 +92,8 @@
 //!   Directions are spelled as the message travels: `xmpp_to_message`, `message_to_sip`, `status_to_failure`.
 //! * **relay**: a message on its way to XMPP whose outcome is not known. **letter**: one in line to SIP. **pair**: the
 //!   two bare addresses of a direction, the unit of order.
+//! * **watch**: an XMPP user's authorization to see a SIP user, and what is seen. **usage**: a subscription of ours on the
+//!   SIP side. **watcher, target**: who sees, and whom. **poll**: a look without a subscription.
 //! * **errand**: a request of ours to a configured next hop, until its one end, over all its tries. **route**: that next
 //!   hop. **directions**: where each route leads now.
 //! * **peer**: a SIP system that may say something; everybody else is a **stranger**.
@@ -100,6 +120,8 @@
 //! | one link | a server and a PBX around a gateway | `tests/it/component.rs` |
 //! | streams | every rule broken once, by table | `tests/it/broken_rules.rs` |
 //! | federation | servers over networks that fail, in virtual time | `tests/it/federation.rs` |
+//! | the store | one suite for every engine; a process that is killed while it writes | `tests/it/store.rs` |
+//! | documents | the RFCs' own schemas, by a validator that is not ours | `interop/run schemas` |
 //! | stories | scenario files, both ends ours, hours in milliseconds | `tests/scenarios` |
 //! | form | layers, impure words, sizes, promises | `tests/it/tidy.rs` |
 //! | the whole | Prosody, ejabberd, Kamailio, slixmpp, baresip, SIPp; load | `interop/` |
