@@ -50,7 +50,7 @@ impl Row {
 }
 
 /// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 3863, 4479, 4480, 3862, 3428, 3994, 3860, 3261,
-/// 6665, 4235, 3842, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
+/// 6665, 3856, 4235, 3842, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
     ("STOX-ADDR", 26),
@@ -67,6 +67,7 @@ const NUMBERED: &[(&str, u32)] = &[
     ("E2E", 14),
     ("SIP", 25),
     ("EVT", 20),
+    ("PRESEV", 11),
     ("DLG", 7),
     ("MWI", 6),
     ("U", 38),
