@@ -179,6 +179,8 @@ enum Timer {
     Register(register::RegistrationId),
     /// Registrations that were taken back have had their time.
     Unregistered,
+    /// Something about a publication is due.
+    Publish(record::RecordId),
     /// Something about a watch is due.
     Watch(record::RecordId, presence::WatchClock),
     /// A subscription of ours is to be refreshed, is late, or has waited long enough.
@@ -317,6 +319,7 @@ impl Gateway {
                 Timer::Leg(client, count) => self.on_leg_timer(client, count, now),
                 Timer::Register(id) => self.on_register_due(id, now),
                 Timer::Unregistered => self.on_unregistered(),
+                Timer::Publish(id) => self.publish_due(id, now),
                 Timer::Watch(id, clock) => self.on_watch_clock(id, clock, now),
                 Timer::Usage(id) => self.on_usage_due(id, now),
                 Timer::Serve(alarm) => self.on_serve_alarm(alarm, now),
@@ -419,6 +422,7 @@ impl Gateway {
         self.offer_held(link);
         self.show_missed(link, now);
         self.serve_link_up(link, now);
+        self.publish_on_link_up(link, now);
     }
 
     fn on_link_down(&mut self, link: Link, now: Now) {

@@ -107,6 +107,17 @@ impl People {
         wanting.map(|(user, person)| (user, person.route, person.jid.as_str(), &person.aor))
     }
 
+    /// Her address on the server.
+    pub(super) fn aor(&self, user: UserId) -> Option<&Uri> {
+        self.list.get(user).map(|person| &person.aor)
+    }
+
+    /// The bare JIDs of everybody of a route.
+    pub(super) fn of_route(&self, route: RouteId) -> Vec<String> {
+        let of_route = self.list.iter().filter(|person| person.route == route);
+        of_route.map(|person| person.jid.clone()).collect()
+    }
+
     pub(super) fn registered_as(&mut self, user: UserId, registration: RegistrationId) {
         if let Some(person) = self.list.get_mut(user) {
             person.registration = Some(registration);

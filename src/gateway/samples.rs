@@ -32,6 +32,7 @@ impl Gateway {
             level("stox_to_xmpp_pending", "Messages to XMPP that wait for their confirmation.", self.open),
             level("stox_to_xmpp_bytes", "What messages to XMPP take while they wait.", self.open_bytes),
             level("stox_errors_held", "Error stanzas that wait for their link.", held),
+            level("stox_publications", "Presence of XMPP users that SIP servers have from us.", self.published()),
             level("stox_dns_questions", "DNS questions that wait for their answers.", self.directions.open()),
             level("stox_sip_targets_failing", "SIP servers that failed last time.", self.directions.failing()),
             level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),

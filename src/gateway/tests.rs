@@ -10,6 +10,7 @@ mod held_pings;
 mod hop;
 mod prove;
 mod proxy;
+mod publish;
 mod register;
 mod serve;
 mod serve_more;

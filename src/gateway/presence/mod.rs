@@ -7,9 +7,7 @@
 //! | `document` | what a NOTIFY brings |
 //! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
-//! | `lists` | one dialog for many contacts (RFC 4662) |
 //! | `explain` | all of it in words for an operator |
-//! | `winfo` | who wants to watch, told by the SIP user's server (RFC 3857) |
 //! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
 //!
 //! A stanza goes to whoever it concerns: what a *watcher* says (`subscribe`, `unsubscribe`, `probe`) to `watch`, what a
@@ -43,6 +41,7 @@ pub(super) struct Presences {
     mailboxes: voicemail::Mailboxes,
     watching: watch::Watching,
     usages: usage::Usages,
+    publishing: publish::Publishing,
     stats: Stats,
 }
 
@@ -65,6 +64,7 @@ impl Gateway {
             return;
         }
         self.voicemail_on_presence(&presence);
+        self.publish_on_presence(link, &presence, now);
         if to.local().is_none() {
             self.on_own_presence(link, &presence);
             return;

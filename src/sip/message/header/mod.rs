@@ -13,7 +13,7 @@ mod warning;
 pub use content::{Accept, ContentType};
 pub use cseq::CSeq;
 pub use date::Date;
-pub use event::{Event, SubscriptionState};
+pub use event::{Event, SipEtag, SipIfMatch, SubscriptionState};
 pub use name_addr::{
     Contact, From, NameAddr, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, ReplyTo,
     Route, ServiceRoute, To,
