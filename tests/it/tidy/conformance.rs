@@ -50,7 +50,7 @@ impl Row {
 }
 
 /// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 3863, 4479, 4480, 3862, 3428, 3994, 3860, 3261,
-/// 6665, 3856, 4235, 3842, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
+/// 6665, 3856, 4235, 3842, 3903, 3857 with 3858, 4662, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
     ("STOX-ADDR", 26),
@@ -70,6 +70,9 @@ const NUMBERED: &[(&str, u32)] = &[
     ("PRESEV", 11),
     ("DLG", 7),
     ("MWI", 6),
+    ("PUB", 8),
+    ("WINFO", 7),
+    ("RLS", 8),
     ("U", 38),
     ("XC-STR", 21),
     ("XC-SE", 25),
