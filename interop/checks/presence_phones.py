@@ -110,7 +110,7 @@ async def listed(s, jid):
         await s.rosaline.listed(jid, "to")
 
 
-@check("presence-phones-hint", 40, stage=Exchange)
+@check("presence-phones-hint", 40, stage=Exchange, gap="on-the-phone of RPID lights dnd, and tells no activity")
 async def _(s):
     """A call that baresip makes, by the hint as `presence`."""
     jid = "1002@exchange.example"

@@ -52,6 +52,8 @@ class Measure:
             for step, (mode, window) in enumerate(FEW):
                 self.phase(loadgen, gw, number, 'few-%s-w%d' % (mode, window),
                            'mode=%s n=300 window=%d rounds=5 loss_ms=4000 max_s=60 base=%d' % (mode, window, 10000 * (step + 1)))
+        except RuntimeError as error:
+            say(number, gw, 'ABANDONED:', error)
         finally:
             loadgen.quit()
             shell(gateway['stop'], 'udp')

@@ -59,6 +59,8 @@ pub struct Pres {
     sphase: u32,
     series: Vec<Second>,
     refreshed: u64,
+    /// How many the holds before this one have refreshed: the next goes on with the one after.
+    before: u64,
     n: usize,
     win: usize,
     stage: u8,
@@ -152,6 +154,7 @@ pub fn setup(g: &mut G) {
         bx: if x { base } else { old.bx },
         bs: if s { base } else { old.bs },
         sphase: if s { phase } else { old.sphase },
+        before: if s { 0 } else { old.before + old.refreshed },
         xs: if x { vec![XC::default(); n] } else { old.xs },
         ss: if s { vec![SC::default(); n] } else { old.ss },
         ..Default::default()
@@ -312,7 +315,7 @@ fn hold(g: &mut G, t: u64) {
     let (n, every) = (g.pr.ss.len() as u64, g.p.expires as u64 * 800 * MS);
     let due = if n > 0 { (elapsed as u128 * n as u128 / every.max(1) as u128) as u64 } else { 0 };
     while g.pr.refreshed < due && g.ready() {
-        let i = (g.pr.refreshed % n) as usize;
+        let i = ((g.pr.before + g.pr.refreshed) % n) as usize;
         g.pr.refreshed += 1;
         if g.pr.ss[i].open {
             sub_req(g, i, g.p.expires);
