@@ -25,8 +25,6 @@ mod notified;
 mod numbers;
 mod sending;
 mod table;
-#[cfg(test)]
-mod tests;
 
 use super::super::Gateway;
 use super::super::errand::RouteId;

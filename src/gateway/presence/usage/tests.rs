@@ -1,3 +1,0 @@
-//! Usages in a gateway.
-
-#![allow(clippy::unwrap_used)]
