@@ -71,7 +71,7 @@ impl Sqlite {
         connection.busy_timeout(BUSY).map_err(told)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let mut opened = Self { path: path.to_owned(), connection, epoch: 0, _lock: lock };
-        opened.look_at()?;
+        opened.look_at(access)?;
         if access == Access::Own {
             opened.prepare().map_err(|error| damage::told(path, &error))?;
             opened.quick_check()?;
@@ -82,7 +82,7 @@ impl Sqlite {
     }
 
     /// Whether the file is a store, and one that we know.
-    fn look_at(&mut self) -> Result<(), Error> {
+    fn look_at(&mut self, access: Access) -> Result<(), Error> {
         let told = |error| damage::told(&self.path, &error);
         let number = |name: &str| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let (application, version) = (number("application_id").map_err(told)?, number("user_version").map_err(told)?);
@@ -102,6 +102,11 @@ impl Sqlite {
                 what,
                 "run that release, or restore a backup made before it",
             ));
+        }
+        if access == Access::Read && version < i64::try_from(known).unwrap_or(i64::MAX) {
+            let todo = "start stox once, which brings it up to date";
+            let what = format!("is empty, or has the schema of an older release ({version})");
+            return Err(Error::new(Trouble::Conflict, &place, what, todo));
         }
         Ok(())
     }
@@ -279,3 +284,6 @@ fn table(kind: Kind) -> &'static str {
         Kind::Publication => "publication",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod engines;
+mod kill;
+mod lines;
+mod lost;
+mod schema;
 
 use std::path::Path;
 

@@ -243,6 +243,36 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
         "transport=udp\"\nmax_body = 5",
         "13: domain.max_body: 5 is out of range; write a whole number from 100 to 16777216",
     ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]",
+        "8: store.url: is missing; write url = \"sqlite:/var/lib/stox/stox.db\", or url_file = \"…\" with a path",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]\nurl = \"/var/lib/stox.db\"",
+        "9: store.url: is no URL; write \"sqlite:/var/lib/stox/stox.db\", \"postgres://USER:PASSWORD@HOST/DATABASE\" or \"memory:\"",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]\nurl = \"mysql://u:s3cret@host/db\"",
+        "9: store.url: is no kind of store that is known; write \"sqlite:/var/lib/stox/stox.db\", \"postgres://USER:PASSWORD@HOST/DATABASE\" or \"memory:\"",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]\nurl = \"postgres://u:s3cret@db.example/stox?sslmode=disable\"",
+        "9: store.url: wants no TLS to a server on another machine; remove sslmode: beyond this machine the way is encrypted, and the server's certificate checked",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]\nurl = \"memory:\"\nurl_file = \"x\"",
+        "10: store.url_file: is given and so is url; keep one of the two",
+    ),
+    (
+        "\"tcp:127.0.0.1:5060\"]",
+        "\"tcp:127.0.0.1:5060\"]\n[store]\nurl = \"memory:\"\npath = \"x\"",
+        "10: store.path: is not a key of this section; known here are url, url_file",
+    ),
 ];
 
 /// What works, but should be looked at.

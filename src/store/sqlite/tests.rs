@@ -1,0 +1,49 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::gateway::record::{PublicationRecord, RecordId, Write};
+use crate::time::Timestamp;
+
+fn batch(count: u64) -> Batch {
+    let publication = |id| PublicationRecord {
+        id: RecordId(id),
+        shard: 1,
+        user: "juliet@example.com".to_owned(),
+        domain: "sip.example".to_owned(),
+        etag: "x".repeat(500),
+        expires_at: Timestamp(0),
+    };
+    Batch::of((0..count).map(|id| Write::Put(Box::new(Record::Publication(publication(id))))))
+}
+
+#[test]
+fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
+    let folder = std::env::temp_dir().join(format!("stox-full-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
+    sqlite.commit(&batch(10)).unwrap();
+    sqlite.connection.pragma_update(None, "max_page_count", 40).unwrap();
+    let error = sqlite.commit(&batch(1_000)).unwrap_err();
+    assert_eq!(
+        (error.trouble, error.what.as_str(), error.todo.as_str()),
+        (Trouble::Away, "the disk is full", "make room")
+    );
+    assert_eq!(sqlite.load().unwrap().len(), 10);
+    sqlite.connection.pragma_update(None, "max_page_count", 4_000).unwrap();
+    let changed = sqlite.commit(&batch(1_000)).unwrap();
+    assert_eq!((changed.added.publications, sqlite.load().unwrap().len()), (990, 1_000));
+    sqlite.close();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn each_start_is_a_new_epoch() {
+    let folder = std::env::temp_dir().join(format!("stox-epoch-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for epoch in 1..4 {
+        let sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
+        assert_eq!(sqlite.epoch, epoch);
+        sqlite.close();
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
