@@ -161,7 +161,7 @@ impl Shard {
                 break Some(lost);
             }
             if let Some(until) = stopping {
-                if self.is_idle() {
+                if inputs.is_empty() && self.is_idle() {
                     info!("every message has had its outcome");
                     break None;
                 }
@@ -175,12 +175,15 @@ impl Shard {
         if lost.is_some() {
             self.give_up(&mut inputs);
         }
+        self.flush(&mut inputs, lost.is_some()).await;
         // At once, so that nothing comes between the last look and the end.
         self.net.end_streams(&mut inputs);
         self.step(&mut inputs);
         self.flush(&mut inputs, lost.is_some()).await;
         self.publish();
-        self.store.close().await;
+        if tokio::time::timeout(FLUSH, self.store.close()).await.is_err() {
+            warn!("the store has not been closed in time; what is in it is whole all the same");
+        }
         lost.map_or(Ok(()), Err)
     }
 
@@ -203,9 +206,9 @@ impl Shard {
             }
         }
         if !self.held.is_empty() {
-            warn!(outputs = self.held.len(), "waited for the store until the end and are not sent");
             self.held.let_by(Output::depends_on_records, &mut self.outputs);
             self.net.deliver(&mut self.outputs, &mut self.back);
+            warn!(outputs = self.held.len(), "waited for the store until the end and are not sent");
         }
     }
 
