@@ -14,6 +14,7 @@ mod publish;
 mod register;
 mod serve;
 mod serve_more;
+mod serve_vectors;
 mod served;
 mod to_sip;
 mod to_xmpp;

@@ -32,6 +32,7 @@ mod tell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::super::limits::CSEQ_BLOCK;
 use super::super::record::{Authorization, Direction, Package, RecordId, shard_of};
 use super::super::trust::PeerId;
 use crate::sip::dialog::{self, DialogKey};
@@ -132,6 +133,34 @@ struct Dialog {
     waits_since: Option<u64>,
     /// The timers that are set, nanoseconds of monotonic time: one for its end, one for what comes before.
     alarms: [Option<u64>; 2],
+}
+
+impl Dialog {
+    fn new(
+        pair: Pair,
+        dialog: dialog::Dialog,
+        notifier: Notifier,
+        package: Package,
+        event_id: Option<Box<str>>,
+    ) -> Self {
+        Self {
+            pair,
+            dialog,
+            notifier,
+            package,
+            event_id,
+            peer: None,
+            is_poll: false,
+            is_left: false,
+            is_small: false,
+            is_unproven: false,
+            cseq_reserved: CSEQ_BLOCK,
+            version: 0,
+            version_reserved: CSEQ_BLOCK,
+            waits_since: None,
+            alarms: [None; 2],
+        }
+    }
 }
 
 /// All that SIP users watch.

@@ -112,7 +112,7 @@ impl Heard {
     }
 }
 
-fn state(notify: &Request) -> String {
+pub(super) fn state(notify: &Request) -> String {
     let state = notify.headers.find::<SubscriptionState>().unwrap().unwrap();
     let mut text = state.state;
     for (name, value) in state.params.iter() {

@@ -127,24 +127,8 @@ impl Gateway {
         response.headers.add(&Expires(seconds));
         self.watch(&pair);
         let id = RecordId(self.ids.number() >> 1);
-        let begun = Dialog {
-            pair: pair.clone(),
-            dialog,
-            notifier,
-            package,
-            event_id,
-            peer,
-            is_poll,
-            is_left: false,
-            is_small: false,
-            is_unproven: true,
-            cseq_reserved: limits::CSEQ_BLOCK,
-            version: 0,
-            version_reserved: limits::CSEQ_BLOCK,
-            waits_since: None,
-            alarms: [None; 2],
-        };
-        self.presence.served.put(id, begun);
+        let begun = Dialog::new(pair.clone(), dialog, notifier, package, event_id);
+        self.presence.served.put(id, Dialog { peer, is_poll, is_unproven: true, ..begun });
         if is_poll {
             self.presence.served.stats.polls += 1;
         } else {

@@ -213,22 +213,12 @@ impl Gateway {
         self.watch(&pair);
         let left = self.left(record.expires_at, now);
         let allowed = self.presence.served.watched.get(&pair).is_some_and(Watched::is_granted);
+        let notifier = Notifier::restored(now.mono, left, allowed);
         let restored = Dialog {
-            pair: pair.clone(),
-            dialog,
-            notifier: Notifier::restored(now.mono, left, allowed),
-            package: record.package,
-            event_id: record.event_id.map(Into::into),
-            peer: None,
-            is_poll: false,
-            is_left: false,
-            is_small: false,
-            is_unproven: false,
             cseq_reserved: record.cseq_reserved,
             version: record.version_reserved.saturating_add(1),
             version_reserved: record.version_reserved,
-            waits_since: None,
-            alarms: [None; 2],
+            ..Dialog::new(pair.clone(), dialog, notifier, record.package, record.event_id.map(Into::into))
         };
         self.presence.served.put(record.id, restored);
         self.serve_go_on(record.id, now);

@@ -43,8 +43,8 @@ impl State {
             return true;
         }
         // The bare JID speaks for all of them: the server says so of a user who is offline (RFC 6121 section 4.3.2).
-        let others =
-            resource != "" && self.resources.iter().any(|other| other.is_available && *other.resource != *resource);
+        let others = !resource.is_empty()
+            && self.resources.iter().any(|other| other.is_available && *other.resource != *resource);
         match (others, known) {
             (true, None) => false,
             (true, Some(at)) => {
@@ -73,8 +73,7 @@ impl State {
 
     /// The stanzas, with their resources.
     pub(super) fn stanzas(&self) -> Vec<(&str, Presence)> {
-        let read = |heard: &'_ Heard| Some((expand(&heard.stanza)?, ()));
-        self.resources.iter().filter_map(|heard| Some((&*heard.resource, read(heard)?.0))).collect()
+        self.resources.iter().filter_map(|heard| Some((&*heard.resource, expand(&heard.stanza)?))).collect()
     }
 
     /// What it takes, bytes.

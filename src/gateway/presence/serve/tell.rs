@@ -6,6 +6,7 @@ use super::super::super::errand::{End, Purpose, RouteId};
 use super::super::super::record::{Package, RecordId};
 use super::super::super::{Gateway, Timer, events};
 use super::{Dialog, Pair};
+use crate::mapping::presence::language;
 use crate::model::dialog_info::{self, Lamp};
 use crate::model::pidf;
 use crate::sip::dialog;
@@ -170,9 +171,7 @@ impl Gateway {
         }
         let resources: Vec<_> = stanzas.iter().map(|(resource, stanza)| (*resource, stanza)).collect();
         let presence = self.mapping.presence_from_xmpp(&target, &resources).ok()?;
-        let mut langs = stanzas.iter().map(|(_, stanza)| stanza.lang.as_deref());
-        let first = langs.next().flatten();
-        let lang = first.filter(|first| langs.all(|lang| lang == Some(*first))).map(str::to_owned);
+        let lang = language(&resources).map(str::to_owned);
         Some(Document { media_type, bytes: pidf::write(&presence), lang })
     }
 
