@@ -126,9 +126,8 @@ impl Shard {
     /// # Errors
     /// The store can be waited for no longer. What was open is given up then, and its senders are told.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), store::Error> {
-        let mut inputs = Batch::new();
+        let (mut inputs, mut publish) = (Batch::new(), Instant::now());
         let mut stopping: Option<Instant> = None;
-        let mut publish = Instant::now();
         let lost = loop {
             if stopping.is_none() && *stop.borrow() {
                 stopping = Some(Instant::now() + DRAIN);
