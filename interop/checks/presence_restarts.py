@@ -105,6 +105,10 @@ class Kept(Stage):
 
     async def kill(self, name):
         await {"stox": self.bridge, "Prosody": self.w.prosody, "Kamailio": self.server}[name].stop(signal.SIGKILL)
+        # The client hears of it a moment later.
+        for _ in range(50 if name == "Prosody" else 0):
+            if self.rosaline.online.is_set():
+                await asyncio.sleep(0.1)
 
     async def begin(self, name):
         if name == "stox":

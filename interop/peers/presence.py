@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sqlite3
+import time
 
 from . import tool
 from .program import Program
@@ -58,9 +59,11 @@ class PresenceServer(Program):
         assert code == 0, f"kamcmd: {said}"
 
     def watchers(self, user=None):
-        """Its own list: (watcher, event, status) of the subscriptions in its database; 1 is active, 2 pending."""
+        """Its own list: (watcher, event, status, …) of the subscriptions in its database that have not lapsed; 1 is active, 2
+        pending. Those that have it removes when it likes."""
         with sqlite3.connect(self.database, timeout=10) as db:
-            rows = db.execute("SELECT presentity_uri, watcher_username || '@' || watcher_domain, event, status, callid, local_cseq FROM active_watchers").fetchall()
+            rows = db.execute("SELECT presentity_uri, watcher_username || '@' || watcher_domain, event, status, callid, local_cseq FROM active_watchers"
+                              " WHERE expires > ?", (time.time(),)).fetchall()
         return [row[1:] for row in rows if user is None or row[0] == f"sip:{user}@{self.domain}"]
 
     def received(self, start=""):
