@@ -1,5 +1,7 @@
 //! `[domain.presence]` and `[presence]`: how presence crosses, and what bounds it.
 
+use std::time::Duration;
+
 use super::{HOUR, SECOND};
 use crate::config::section::Section;
 use crate::config::value::Bad;
@@ -93,7 +95,7 @@ pub(in crate::config) fn limits(section: &Section<'_>) -> PresenceLimits {
         per_watcher: many("per_watcher", defaults.per_watcher),
         per_target: many("per_target", defaults.per_target),
         per_peer: many("per_peer", defaults.per_peer),
-        notify_every: section.duration("notify_every", super::MILLISECOND * 0..=HOUR, defaults.notify_every),
+        notify_every: section.duration("notify_every", Duration::ZERO..=HOUR, defaults.notify_every),
         document: section.number("document", 4_096..=1 << 20, defaults.document),
     }
 }

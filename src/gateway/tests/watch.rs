@@ -478,3 +478,14 @@ fn a_request_that_was_pending_is_still_pending_after_a_crash() {
     play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
     assert_eq!(play.kinds(), [PresenceKind::Subscribed, PresenceKind::Available]);
 }
+
+#[test]
+fn a_watcher_who_comes_after_a_crash_does_not_wait_for_her_turn() {
+    let (play, request) = Play::granted();
+    let mut play = after_a_crash(play);
+    play.juliet("probe");
+    let refresh = play.subscribe();
+    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
+    play.juliet("probe");
+    assert!(play.bench.requests().is_empty(), "once is enough");
+}

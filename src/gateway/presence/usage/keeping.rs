@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::super::record::{DialogRecord, Direction, Kind, Package, Record, RecordId, Write, shard_of};
+use super::super::super::record::{DialogRecord, Direction, Kind, Package, Record, Write, shard_of};
 use super::super::super::{Gateway, Timer, limits};
 use super::table::{Kept, Usage, Usages};
 use super::{Owner, UsageId, Want};

@@ -165,9 +165,17 @@ impl Gateway {
                 let answer = Answer::Refused { status: 401, min_expires: None, retry_after: None };
                 (answer, Some(failure))
             }
-            other => {
+            End::Resting(_)
+            | End::TimedOut { .. }
+            | End::Broken
+            | End::NotSent(_)
+            | End::NotSentLarge(_)
+            | End::NotFound(_)
+            | End::TooLarge
+            | End::Full(_)
+            | End::NoWay => {
                 self.presence.usages.numbers.unanswered += 1;
-                match other {
+                match end {
                     End::Resting(time) => {
                         let retry_after = u32::try_from(time.as_secs().max(1)).ok();
                         let text = "the SIP server is overloaded and has asked to be left alone for a while";

@@ -2,7 +2,7 @@
 
 use super::super::super::record::{Authorization, RecordId};
 use super::super::super::{Gateway, Link, Output};
-use super::{Clock, GONE_GRACE, Stage, Watch};
+use super::{Clock, GONE_GRACE, Stage, Standing, Watch};
 use crate::mapping::AddressError;
 use crate::model::{Failure, Reason};
 use crate::time::Now;
@@ -139,12 +139,21 @@ impl Gateway {
         match watch.stage {
             Stage::Granted => {
                 watch.shown.clear();
-                self.open_usages(id, now);
+                self.begin_again(id, now);
                 self.show(id, now);
             }
-            Stage::Asked => self.open_usages(id, now),
+            Stage::Asked => self.begin_again(id, now),
             Stage::Closing => {}
         }
+    }
+
+    /// The watcher is here: what has no dialog at present is asked for now and not when its turn comes.
+    fn begin_again(&mut self, id: RecordId, now: Now) {
+        self.open_usages(id, now);
+        let Some(watch) = self.presence.watching.watches.get(&id) else { return };
+        let waiting = watch.usages.iter().filter(|one| matches!(one.standing, Standing::Open | Standing::Lost));
+        let waiting: Vec<_> = waiting.map(|one| one.usage).collect();
+        waiting.into_iter().for_each(|usage| self.usage_refresh(usage, now));
     }
 
     /// The watcher's own presence: heard only where the target watches her as well.
@@ -156,11 +165,12 @@ impl Gateway {
         let attendance = &mut watch.presence;
         if here {
             let print = print.unwrap_or_default();
-            if !attendance.here.contains(&print) && attendance.here.len() < RESOURCES {
+            let is_new = !attendance.here.contains(&print);
+            if is_new && attendance.here.len() < RESOURCES {
                 attendance.here.push(print);
             }
-            attendance.gone = false;
-            return self.open_usages(id, now);
+            let was_gone = std::mem::replace(&mut attendance.gone, false);
+            return if was_gone || is_new { self.begin_again(id, now) } else { self.open_usages(id, now) };
         }
         match print {
             Some(print) => attendance.here.retain(|one| *one != print),

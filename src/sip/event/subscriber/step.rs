@@ -336,7 +336,8 @@ impl Subscriber {
             Phase::Held => {
                 for at in 0..self.branches.len() {
                     let Some(branch) = self.branches.get(at) else { break };
-                    if !branch.out && branch.notify_by.is_none() && now >= branch.asked + least {
+                    let rested = branch.asked.is_zero() || now >= branch.asked + least;
+                    if !branch.out && branch.notify_by.is_none() && rested {
                         self.refresh(branch.serial, now, effects);
                     }
                 }
