@@ -523,11 +523,12 @@ async def _(s):
     return f"rosaline received: subscribed; {online}; {offline}"
 
 
-async def contact(phone, looks):
+async def contact(phone, looks, within=12):
+    """How rosaline looks in baresip's list of contacts, as soon as it is so."""
     async def look():
         said = re.sub(r"\x1b\[[\d;]*m", "", await phone.command("contacts"))
         return next((line for line in said.splitlines() if "rosaline" in line and looks in line), None)
-    return (await phone.until(look, f"contact that is {looks}", 12)).strip("> ").partition(" <")[0]
+    return (await phone.until(look, f"contact that is {looks}", within)).strip("> ").partition(" <")[0]
 
 
 def by_baresip(name, where):

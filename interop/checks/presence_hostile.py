@@ -105,17 +105,17 @@ async def _(side, jid, usage):
     return await usage.notify(b"<html/>", kind="text/html")
 
 
-@breaks("body-not-what-it-says", ("400", "200"))
+@breaks("body-not-what-it-says", ("400",))
 async def _(side, jid, usage):
     return await usage.notify(b"\xff\xfe not XML")
 
 
-@breaks("body-half", ("400", "200"))
+@breaks("body-half", ("400",))
 async def _(side, jid, usage):
     return await usage.notify(pidf(f"sip:{jid}", ("t1", "closed"))[:-30])
 
 
-@breaks("body-bomb", ("400", "200"))
+@breaks("body-bomb", ("400",))
 async def _(side, jid, usage):
     began = time.monotonic()
     answer = await usage.notify(BOMB)

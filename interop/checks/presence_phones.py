@@ -57,7 +57,7 @@ aor = "sip:1001@asterisk.example"
 password = "pw-1001"
 voicemail = true
 """
-ON_THE_PHONE = "{http://jabber.org/protocol/activity}on_the_phone"
+ACTIVITY = "{http://jabber.org/protocol/activity}"
 
 
 class Exchange(Stage):
@@ -110,19 +110,30 @@ async def listed(s, jid):
         await s.rosaline.listed(jid, "to")
 
 
-@check("presence-phones-hint", 40, stage=Exchange, gap="on-the-phone of RPID lights dnd, and tells no activity")
+async def does(s, jid, name):
+    """The event that tells what he does (XEP-0108, as XEP-0163 sends it): the specific activity, or none with ""."""
+    def wanted(message):
+        told = message.xml.find(f".//{ACTIVITY}activity")
+        return message.sender == jid and told is not None and (told.find(f".//{ACTIVITY}{name}") is not None if name else len(told) == 0)
+    event = await s.rosaline.mail.next(wanted, 8, f"event with the activity {name or 'none'}")
+    equal(event.type, "headline", "type of the event")
+    return f"event {name or 'no activity'}"
+
+
+@check("presence-phones-hint", 40, stage=Exchange)
 async def _(s):
-    """A call that baresip makes, by the hint as `presence`."""
+    """A call that baresip makes, by the hint as `presence`; her client is told what he does, too, and when it is over."""
     jid = "1002@exchange.example"
     await listed(s, jid)
     free = await s.rosaline.sees(jid, "online")
     async with call(s):
         busy = await s.rosaline.sees(jid, "dnd")
         has(busy.status, "Speaking with a customer", "words")
-        assert busy.part(ON_THE_PHONE) is not None, f"no activity on_the_phone (XEP-0108): {ElementTree.tostring(busy.xml)}"
+        calls = await does(s, jid, "on_the_phone")
         equal(len(s.rosaline.view(jid)), 1, "devices")
     over = await s.rosaline.sees(jid, "online")
-    return f"rosaline received: {free}; in the call {busy} and on_the_phone; after it {over}"
+    ended = await does(s, jid, "")
+    return f"rosaline received: {free}; in the call {busy}, {calls}; after it {over}, {ended}"
 
 
 @check("presence-phones-hint-unregistered", 40, stage=Exchange)
@@ -198,11 +209,11 @@ async def _(s):
     await shortly(2)
     s.rosaline.mail.clear()
     s.asterisk.voicemail("1001", 2)
-    lit = await s.rosaline.mail.next(within=12)
+    lit = await s.rosaline.mail.next(lambda message: message.body, 12)
     equal(lit.type, "headline", "type")
     has(lit.body, "2", "body")
     s.asterisk.voicemail("1001", 0)
-    dark = await s.rosaline.mail.next(within=12)
+    dark = await s.rosaline.mail.next(lambda message: message.body, 12)
     equal(dark.type, "headline", "type")
     await s.rosaline.mail.stays_empty(1.5)
     return f"rosaline received headlines: {quote(lit.body)}; {quote(dark.body)}"

@@ -22,12 +22,12 @@ RULE = """\
 
 
 class PresenceServer(Program):
-    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$"):
+    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$", own="^$"):
         self.domain, self.sip, self.rules = domain, sip, {}
         self.home = place.folder(name)
         self.database = self.home / "presence.db"
         config = place.fill("presence.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, STOX=stox, CHAT=chat,
-                            HOME=self.home, LONGEST=longest)
+                            HOME=self.home, LONGEST=longest, OWN=own)
         super().__init__(name, place, "/usr/sbin/kamailio", "-DD", "-E", "-m", 64, "-M", 8, "-f", config,
                          "-P", self.home / "pid", "-w", self.home, "-Y", self.home)
 
@@ -65,6 +65,12 @@ class PresenceServer(Program):
             rows = db.execute("SELECT presentity_uri, watcher_username || '@' || watcher_domain, event, status, callid, local_cseq FROM active_watchers"
                               " WHERE expires > ?", (time.time(),)).fetchall()
         return [row[1:] for row in rows if user is None or row[0] == f"sip:{user}@{self.domain}"]
+
+    def published(self, user):
+        """(etag, expires, document) of each publication of this user's presence that has not lapsed."""
+        with sqlite3.connect(self.database, timeout=10) as db:
+            return db.execute("SELECT etag, expires, CAST(body AS TEXT) FROM presentity WHERE username = ? AND domain = ? AND event = 'presence'"
+                              " AND expires > ?", (user, self.domain, time.time())).fetchall()
 
     def received(self, start=""):
         """The requests that it received: the rest of the line."""
