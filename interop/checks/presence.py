@@ -458,7 +458,7 @@ async def _(side):
     """One who does not refresh is told that it is over."""
     last = await side.lapses.notify("terminated", max(0, side.lapses_at - time.monotonic()) + 10)
     has(last.get("subscription-state"), "reason=timeout", "Subscription-State")
-    return f"SIP received, {time.monotonic() - side.lapses_at:.0f} s after the end at most: NOTIFY {last.get('subscription-state')}"
+    return f"SIP received, {max(0.0, time.monotonic() - side.lapses_at):.0f} s after the end at most: NOTIFY {last.get('subscription-state')}"
 
 
 tell("component")
