@@ -99,7 +99,7 @@ pub(in super::super) enum Told {
     /// A NOTIFY with a body: the full state of that fork as its package has it.
     State(Fork, Body),
     /// A NOTIFY without: nothing new.
-    Nothing(Fork),
+    Nothing,
     /// A fork has ended and others go on.
     ForkOver(Fork),
     /// The target, or its server, says no for good: 403, 489, 603, `rejected` (RFC 8048 section 5.2.2).

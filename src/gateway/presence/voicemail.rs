@@ -168,7 +168,7 @@ impl Gateway {
             }
             // She is told nothing of that: the mailbox has not changed, and dialogs come back.
             Told::Lost(_) | Told::Over => return mailbox.says.clear(),
-            Told::Pending | Told::Active(_) | Told::Nothing(_) | Told::Invariant => return,
+            Told::Pending | Told::Active(_) | Told::Nothing | Told::Invariant => return,
         }
         if mailbox.told.is_none() {
             mailbox.told = mailbox.now();

@@ -10,7 +10,7 @@ use super::bench::Bench;
 use crate::gateway::record::{DialogRecord, Package, Record, Write};
 use crate::gateway::{Input, Settings};
 use crate::sip::message::{Message, Name, Request, Response, Status, wire};
-use crate::time::{Now, Timestamp};
+use crate::time::Timestamp;
 use crate::xmpp::stanza::{PresenceKind, Stanza};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,19 +21,17 @@ const PIDF: &str = "<?xml version='1.0'?><presence xmlns='urn:ietf:params:xml:ns
 /// What came out on the SIP side since it was last looked at, repetitions aside.
 struct Out {
     requests: Vec<Request>,
-    responses: Vec<Response>,
 }
 
 fn out(bench: &mut Bench) -> Out {
-    let (mut requests, mut responses, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let (mut requests, mut seen) = (Vec::new(), HashSet::new());
     for transmit in bench.transmits() {
         match wire::parse(&transmit.bytes).unwrap() {
             Message::Request(request) if seen.insert(text(&request, Name::VIA)) => requests.push(request),
-            Message::Request(_) => {}
-            Message::Response(response) => responses.push(response),
+            Message::Request(_) | Message::Response(_) => {}
         }
     }
-    Out { requests, responses }
+    Out { requests }
 }
 
 fn text(request: &Request, name: Name<'static>) -> String {
@@ -115,11 +113,11 @@ impl<'a> Notify<'a> {
         bench.hear(wire::parse(lines.join("\r\n").as_bytes()).unwrap());
         assert_eq!(bench.now(), before, "answered at once");
         let transmits = bench.transmits();
-        let answers = transmits.iter().filter_map(|transmit| match wire::parse(&transmit.bytes).unwrap() {
+        let mut answers = transmits.iter().filter_map(|transmit| match wire::parse(&transmit.bytes).unwrap() {
             Message::Response(response) => Some(response),
             Message::Request(_) => None,
         });
-        answers.last().unwrap()
+        answers.next_back().unwrap()
     }
 }
 

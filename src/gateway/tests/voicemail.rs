@@ -67,7 +67,7 @@ fn a_change_of_the_mailbox_is_one_headline_and_what_is_repeated_is_none() {
     assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 4 new, 8 old (1 urgent new, 2 urgent old)"]);
     bench.pass(60 * SECOND);
     says(&mut bench, 0, four);
-    told(&mut bench, Told::Nothing(0));
+    told(&mut bench, Told::Nothing);
     assert_eq!(headlines(&mut bench), [] as [&str; 0], "a refresh says it again");
     says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
     assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: no messages"]);

@@ -300,6 +300,22 @@ fn a_probe_for_somebody_unknown_is_a_poll_and_its_answer_takes_the_authorization
 }
 
 #[test]
+fn a_server_without_polls_is_asked_for_a_subscription() {
+    let mut play = Play::new();
+    play.juliet("probe");
+    let poll = play.subscribe();
+    play.bench.answer(&poll, 400);
+    let request = play.next_subscribe(60 * SECOND);
+    assert!(text(&request).contains("\r\nExpires: 3600\r\n"), "{}", text(&request));
+    play.bench.answer(&request, 503);
+    assert_eq!((play.kinds(), play.kept()), (vec![], Some(Authorization::Asked)), "nobody asked, so nobody is told");
+    let request = play.next_subscribe(HOUR);
+    play.bench.answer(&request, 200);
+    play.notify(&request, "active;expires=3600", Some(&open("r1", "")));
+    assert_eq!(play.kinds(), [PresenceKind::Subscribed, PresenceKind::Available]);
+}
+
+#[test]
 fn a_poll_that_is_refused_or_empty_says_nothing() {
     let mut play = Play::new();
     play.juliet("probe");

@@ -239,7 +239,7 @@ impl Gateway {
     fn tell_body(&mut self, id: UsageId, serial: Serial, place: Option<Fork>, body: Option<Body>) {
         let Some(usage) = self.presence.usages.get_mut(id) else { return };
         let fork = place.unwrap_or_else(|| usage.machine.place(serial));
-        self.tell_usage(id, body.map_or(Told::Nothing(fork), |body| Told::State(fork, body)));
+        self.tell_usage(id, body.map_or(Told::Nothing, |body| Told::State(fork, body)));
     }
 
     pub(super) fn tell_usage(&mut self, id: UsageId, told: Told) {

@@ -6,7 +6,7 @@
 
 use super::super::super::record::{Package, RecordId};
 use super::super::super::{Gateway, Link, Output};
-use super::super::usage::{Owner, Told, Want};
+use super::super::usage::{Owner, Told, UsageId, Want};
 use super::view::View;
 use super::{Stage, Watch};
 use crate::time::Now;
@@ -43,7 +43,7 @@ impl Gateway {
         self.usage_open(Want { owner: Owner::Watch(id), route, user, watcher, target, package, once: true }, now);
     }
 
-    pub(super) fn on_polled(&mut self, id: RecordId, told: Told, now: Now) {
+    pub(super) fn on_polled(&mut self, id: RecordId, usage: UsageId, told: Told, now: Now) {
         match told {
             Told::State(fork, body) => {
                 let Some(poll) = self.presence.watching.polls.get(&id) else { return };
@@ -59,18 +59,25 @@ impl Gateway {
                 if self.link_is_up(link) {
                     self.outputs.extend(told.into_iter().map(|one| Output::Stanza(link, Stanza::Presence(one))));
                 }
-                self.take_up(id, now);
+                self.take_up(id, Stage::Granted, now);
             }
-            Told::Pending | Told::Active(_) | Told::Nothing(_) | Told::ForkOver(_) => {}
-            Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Lost(_) | Told::Over => {
+            // Not every server has polls (Asterisk answers 400). A subscription asks the same; it is the roster that says she
+            // wants one, so nobody is told if it does not come about.
+            Told::Lost(_) => {
+                self.usage_forget(usage, now);
+                self.take_up(id, Stage::Asked, now);
+                self.presence.watching.polls.remove(&id);
+            }
+            Told::Pending | Told::Active(_) | Told::Nothing | Told::ForkOver(_) => {}
+            Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Over => {
                 self.presence.watching.polls.remove(&id);
             }
         }
     }
 
-    /// The SIP side lets this watcher see, so she was authorized. Only servers ask from a bare address; a client that asks by
+    /// The SIP side lets this watcher see, so she was authorized; or it cannot say so, and is asked. Only servers ask from a bare address; a client that asks by
     /// itself gets an answer and no more.
-    fn take_up(&mut self, poll: RecordId, now: Now) {
+    fn take_up(&mut self, poll: RecordId, stage: Stage, now: Now) {
         let Some(poll) = self.presence.watching.polls.get(&poll) else { return };
         let (watcher, target) = (poll.watcher.to_bare(), poll.target.to_bare());
         let known = self.presence.watching.find(watcher.as_str(), target.as_str()).is_some();
@@ -81,7 +88,8 @@ impl Gateway {
             return;
         }
         tracing::debug!(watcher = watcher.as_str(), target = target.as_str(), "a forgotten authorization is taken up");
-        let watch = Watch::new(watcher, target, poll.link, poll.route, Stage::Granted, now.wall);
+        let mut watch = Watch::new(watcher, target, poll.link, poll.route, stage, now.wall);
+        watch.complained = true;
         let id = self.new_record();
         self.presence.watching.insert(id, watch);
         self.put_watch(id);

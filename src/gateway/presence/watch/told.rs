@@ -12,7 +12,7 @@ impl Gateway {
     /// Tells the owner of a usage.
     pub(in super::super) fn on_told(&mut self, owner: Owner, usage: UsageId, told: Told, now: Now) {
         match owner {
-            Owner::Watch(id) if self.presence.watching.polls.contains_key(&id) => self.on_polled(id, told, now),
+            Owner::Watch(id) if self.presence.watching.polls.contains_key(&id) => self.on_polled(id, usage, told, now),
             Owner::Watch(id) => self.watch_on_told(id, usage, told, now),
             Owner::Voicemail(_, user) => self.voicemail_on_told(user, told, now),
             Owner::Winfo(..) | Owner::List(..) => {}
@@ -34,7 +34,7 @@ impl Gateway {
                 self.granted(id, now);
             }
             Told::State(fork, body) => self.on_state(id, usage, fork, body, now),
-            Told::Nothing(_) => {
+            Told::Nothing => {
                 // The first without words says that nothing is known (RFC 8048 section 5.2.1); later ones change nothing.
                 if watch.stage == Stage::Granted && watch.shown.is_empty() {
                     self.show(id, now);
@@ -63,7 +63,7 @@ impl Gateway {
 
     fn on_closing_told(&mut self, id: RecordId, usage: UsageId, told: &Told) {
         match told {
-            Told::Pending | Told::Active(_) | Told::State(..) | Told::Nothing(_) | Told::ForkOver(_) => {}
+            Told::Pending | Told::Active(_) | Told::State(..) | Told::Nothing | Told::ForkOver(_) => {}
             Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Lost(_) | Told::Over => {
                 let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
                 watch.usages.retain(|one| one.usage != usage);
