@@ -60,6 +60,8 @@ struct Entry {
     kept: bool,
     /// Whether the user's server is to be asked at the next deadline.
     probe: bool,
+    /// When its timer fires; zero: there is none. One is enough, however often she changes.
+    armed: Duration,
 }
 
 /// A resource that is there.
@@ -81,7 +83,8 @@ impl Gateway {
             PresenceKind::Available | PresenceKind::Unavailable if own || self.people.find(route, from).is_some() => {
                 self.publish_state(route, from, to, presence, now);
             }
-            PresenceKind::Subscribe if own => {
+            // A domain has no presence to publish; and two gateways would ask each other back for ever.
+            PresenceKind::Subscribe if own && from.local().is_some() => {
                 let (from, to) = (from.to_bare().as_jid().clone(), to.to_bare().as_jid().clone());
                 self.tell(link, Stanza::Presence(Presence::new(to, from, PresenceKind::Subscribe)));
             }
@@ -187,6 +190,9 @@ impl Gateway {
     pub(in super::super) fn publish_due(&mut self, id: RecordId, now: Now) {
         let every = self.settings.presence.notify_every;
         let Some(entry) = self.presence.publishing.entries.get_mut(&id) else { return };
+        if entry.armed <= now.mono {
+            entry.armed = Duration::ZERO;
+        }
         if std::mem::take(&mut entry.probe) {
             let (user, route) = (entry.user.clone(), entry.route);
             if let Some((domain, _)) = self.settings.routes.get(route)
@@ -205,7 +211,15 @@ impl Gateway {
         if entry.publication.is_over() {
             self.publish_forget(id);
         } else if let Some(at) = entry.publication.due(every) {
-            self.timers.set_at(at.max(now.mono + LEAST_WAIT), Timer::Publish(id));
+            self.arm_publish(id, at.max(now.mono + LEAST_WAIT));
+        }
+    }
+
+    fn arm_publish(&mut self, id: RecordId, at: Duration) {
+        let Some(entry) = self.presence.publishing.entries.get_mut(&id) else { return };
+        if entry.armed.is_zero() || at < entry.armed {
+            entry.armed = at;
+            self.timers.set_at(at, Timer::Publish(id));
         }
     }
 
@@ -304,7 +318,7 @@ impl Gateway {
         if entry.publication.is_over() {
             self.publish_forget(id);
         } else if let Some(at) = entry.publication.due(every) {
-            self.timers.set_at(at.max(now.mono), Timer::Publish(id));
+            self.arm_publish(id, at.max(now.mono + LEAST_WAIT));
         }
     }
 
@@ -378,7 +392,7 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 impl Entry {
     fn new(user: BareJid, route: RouteId, publication: Publication) -> Self {
-        Self { user, route, publication, resources: Vec::new(), kept: false, probe: false }
+        Self { user, route, publication, resources: Vec::new(), kept: false, probe: false, armed: Duration::ZERO }
     }
 }
 
