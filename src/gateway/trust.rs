@@ -78,7 +78,9 @@ impl Peer {
         }
     }
 
-    fn speaks_for(&self, domain: &str) -> bool {
+    /// Whether it may assert identities of this host.
+    #[must_use]
+    pub fn speaks_for(&self, domain: &str) -> bool {
         self.domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain))
     }
 }

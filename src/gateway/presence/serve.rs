@@ -169,6 +169,8 @@ pub(super) struct Served {
     watched: HashMap<Pair, Watched>,
     dialogs: HashMap<RecordId, Dialog>,
     by_key: HashMap<DialogKey, RecordId>,
+    /// Dialogs that are over but for the answer to their last NOTIFY, which is the first that anybody may answer.
+    leaving: HashMap<RecordId, Option<PeerId>>,
     counts: Counts,
     rates: Rates,
     stats: ServeStats,
@@ -193,6 +195,13 @@ impl Served {
             watched.dialogs.push(id);
         }
         self.dialogs.insert(id, dialog);
+    }
+
+    /// The pair is not known any more.
+    fn forget(&mut self, pair: &Pair) {
+        if self.watched.remove(pair).is_some() {
+            self.counts.remove_pair(pair);
+        }
     }
 
     /// His dialogs, polls among them.

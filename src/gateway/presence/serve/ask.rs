@@ -21,7 +21,9 @@ use crate::sip::endpoint::{Flow, ServerId};
 use crate::sip::event::notifier::Notifier;
 use crate::sip::message::header::{Expires, NameAddr};
 use crate::sip::message::{Name, Request, Response, Status};
+use crate::sip::uri::Uri;
 use crate::time::{Now, nanos};
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::PresenceKind;
 
 /// The answer of a dialog, and which; or the refusal.
@@ -168,8 +170,11 @@ impl Gateway {
     /// A SUBSCRIBE with a To tag: it has to find its dialog.
     fn on_refresh(&mut self, request: &Request, peer: Option<PeerId>, flow: &Flow, now: Now) -> Answered {
         let about = events::about(request)?;
+        let id = DialogKey::of(request).and_then(|key| self.presence.served.by_key.get(&key).copied());
+        if id.is_some_and(|id| !self.may_refresh(id, peer)) {
+            return Err(Box::new(request.response(Status::FORBIDDEN)));
+        }
         let served = &mut self.presence.served;
-        let id = DialogKey::of(request).and_then(|key| served.by_key.get(&key).copied());
         let found = id.and_then(|id| Some((id, served.dialogs.get_mut(&id)?)));
         let is_it = |dialog: &Dialog| {
             let lives = dialog.notifier.is_active() || dialog.notifier.is_pending();
@@ -180,17 +185,11 @@ impl Gateway {
         };
         events::form(request, dialog.package)?;
         let seconds = events::seconds(request)?;
-        if dialog.dialog.take(request).is_err() {
-            return Err(Box::new(request.response(Status::SERVER_INTERNAL_ERROR).with_reason("Out of Order")));
-        }
-        dialog.dialog.came_by(flow);
-        dialog.notifier.refreshed(now.mono, seconds);
-        dialog.is_left = seconds == 0;
-        if dialog.peer != peer && peer.is_some() {
-            served.counts.move_peer(dialog, peer);
-        }
         let pair = dialog.pair.clone();
-        let copy = dialog.dialog.clone();
+        self.take_refresh(id, request, (peer, flow), seconds, now)?;
+        let Some(copy) = self.presence.served.dialogs.get(&id).map(|dialog| dialog.dialog.clone()) else {
+            return Err(Box::new(request.response(Status::NO_SUCH_DIALOG)));
+        };
         let route = self.settings.route_of(domain(pair.watcher()));
         let Some(contact) = route.and_then(|route| self.contact_of(&copy, route)) else {
             return Err(Box::new(request.response(Status::NO_SUCH_DIALOG)));
@@ -208,6 +207,57 @@ impl Gateway {
             }
         }
         Ok((response, id))
+    }
+
+    /// Takes it into its dialog: its place in the order, where NOTIFYs go from now on, and for how long.
+    fn take_refresh(
+        &mut self,
+        id: RecordId,
+        request: &Request,
+        (peer, flow): (Option<PeerId>, &Flow),
+        seconds: u32,
+        now: Now,
+    ) -> Result<(), Box<Response>> {
+        let served = &mut self.presence.served;
+        let Some(dialog) = served.dialogs.get_mut(&id) else {
+            return Err(Box::new(request.response(Status::NO_SUCH_DIALOG)));
+        };
+        let mut next = dialog.dialog.clone();
+        if next.take(request).is_err() {
+            return Err(Box::new(request.response(Status::SERVER_INTERNAL_ERROR).with_reason("Out of Order")));
+        }
+        // Whoever has answered there, nobody has yet where the Contact says now.
+        let is_elsewhere = !dialog.is_unproven && next.remote_target() != dialog.dialog.remote_target();
+        if is_elsewhere && served.counts.is_doubtful(peer) {
+            return Err(busy(request, limits::WATCH_RETRY_AFTER));
+        }
+        next.came_by(flow);
+        dialog.dialog = next;
+        dialog.notifier.refreshed(now.mono, seconds);
+        dialog.is_left = seconds == 0;
+        if dialog.peer != peer && peer.is_some() {
+            served.counts.move_peer(dialog, peer);
+        }
+        if is_elsewhere {
+            dialog.is_unproven = true;
+            served.counts.doubt(dialog.peer);
+        }
+        Ok(())
+    }
+
+    /// Whether `peer` may speak in a dialog: who began it, or who may speak for its watcher. Who has only learned its tags
+    /// may not have its NOTIFYs sent elsewhere.
+    fn may_refresh(&self, id: RecordId, peer: Option<PeerId>) -> bool {
+        let Some(dialog) = self.presence.served.dialogs.get(&id) else { return true };
+        if peer.is_some() && peer == dialog.peer {
+            return true;
+        }
+        let Some(peer) = peer.and_then(|peer| self.settings.trust.peer(peer)) else { return false };
+        let jid = BareJid::parse(dialog.pair.watcher()).ok();
+        let watcher = jid.map(|jid| self.mapping.jid_to_address(jid.as_jid()));
+        let watcher = watcher.and_then(|watcher| self.mapping.address_to_uri(&watcher).ok());
+        let said = Uri::parse(dialog.dialog.remote_uri()).ok();
+        watcher.into_iter().chain(said).any(|uri| peer.speaks_for(&self.domain_of(&uri)))
     }
 
     /// He stops watching. If that was his last phone, her client is told that he is gone, unless she sees him

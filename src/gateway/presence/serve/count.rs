@@ -18,6 +18,8 @@ pub(super) struct Counts {
     hasher: RandomState,
     /// By the hash of a watcher or a target: two that meet share what they may have.
     of: HashMap<u64, u32>,
+    /// Pairs, with a dialog or without, by the same.
+    pairs: HashMap<u64, u32>,
     peers: HashMap<PeerId, usize>,
     /// Of which no NOTIFY was answered yet.
     unproven: HashMap<Option<PeerId>, usize>,
@@ -43,7 +45,7 @@ impl Counts {
         }
         self.add_peer(dialog.peer);
         if dialog.is_unproven {
-            *self.unproven.entry(dialog.peer).or_default() += 1;
+            self.doubt(dialog.peer);
         }
     }
 
@@ -59,6 +61,23 @@ impl Counts {
         self.remove_peer(dialog.peer);
         if dialog.is_unproven {
             self.proven(dialog.peer);
+        }
+    }
+
+    pub(super) fn add_pair(&mut self, pair: &Pair) {
+        for key in self.keys(pair) {
+            *self.pairs.entry(key).or_default() += 1;
+        }
+    }
+
+    pub(super) fn remove_pair(&mut self, pair: &Pair) {
+        for key in self.keys(pair) {
+            if let Some(count) = self.pairs.get_mut(&key) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.pairs.remove(&key);
+                }
+            }
         }
     }
 
@@ -81,6 +100,16 @@ impl Counts {
         self.add(dialog);
     }
 
+    /// Nobody knows whether anybody is where this peer has NOTIFYs sent to.
+    pub(super) fn doubt(&mut self, peer: Option<PeerId>) {
+        *self.unproven.entry(peer).or_default() += 1;
+    }
+
+    /// Whether that is so of as many dialogs of this peer as may be.
+    pub(super) fn is_doubtful(&self, peer: Option<PeerId>) -> bool {
+        self.unproven.get(&peer).is_some_and(|count| *count >= UNPROVEN)
+    }
+
     /// One that had said nothing has.
     pub(super) fn proven(&mut self, peer: Option<PeerId>) {
         if let Some(count) = self.unproven.get_mut(&peer) {
@@ -90,6 +119,10 @@ impl Counts {
 
     fn of(&self, key: u64) -> usize {
         self.of.get(&key).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX))
+    }
+
+    fn pairs_of(&self, key: u64) -> usize {
+        self.pairs.get(&key).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX))
     }
 }
 
@@ -158,20 +191,21 @@ impl ServeStats {
 const UNPROVEN: usize = limits::UNPROVEN_WATCHES;
 
 impl Gateway {
-    /// Whether there is room for one more dialog of `pair`.
+    /// Whether there is room for one more dialog of `pair`, and for the pair, which may outlive its dialogs by years.
     pub(super) fn has_room(&self, pair: &Pair, peer: Option<PeerId>) -> Result<(), Full> {
         let (most, counts) = (&self.settings.presence, &self.presence.served.counts);
         let [watcher, target] = counts.keys(pair);
         let of_peer = peer.and_then(|peer| counts.peers.get(&peer).copied()).unwrap_or_default();
-        let unproven = counts.unproven.get(&peer).copied().unwrap_or_default();
-        if counts.of(watcher) >= most.per_watcher {
+        let is_new = !self.presence.served.watched.contains_key(pair);
+        if counts.of(watcher) >= most.per_watcher || (is_new && counts.pairs_of(watcher) >= most.per_watcher) {
             return Err(Full::Watcher);
         }
         let is_full = self.presence.served.dialogs.len() >= most.subscriptions
-            || self.presence.served.watched.len() >= most.subscriptions.saturating_mul(2)
+            || (is_new && self.presence.served.watched.len() >= most.subscriptions.saturating_mul(2))
+            || (is_new && counts.pairs_of(target) >= most.per_target)
             || counts.of(target) >= most.per_target
             || of_peer >= most.per_peer
-            || unproven >= UNPROVEN;
+            || counts.is_doubtful(peer);
         if is_full { Err(Full::Others) } else { Ok(()) }
     }
 

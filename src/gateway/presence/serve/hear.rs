@@ -75,6 +75,7 @@ impl Gateway {
             watched.heard = None;
         }
         self.end_all(pair, Reason::Rejected, now);
+        self.tidy_watched(pair, now);
     }
 
     /// Nobody was asked in the end. She may be another time, but for a plain no.
@@ -162,6 +163,7 @@ impl Gateway {
     /// The pair is known from now on.
     pub(super) fn watch(&mut self, pair: &Pair) {
         if !self.presence.served.watched.contains_key(pair) {
+            self.presence.served.counts.add_pair(pair);
             self.presence.served.watched.insert(pair.clone(), Watched::default());
         }
     }

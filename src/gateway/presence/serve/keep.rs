@@ -90,10 +90,10 @@ impl Gateway {
         }
     }
 
-    /// Whether something that happened then counts as fresh. A clock that was wrong then is as good as none.
+    /// Whether something that happened then counts as fresh. A clock that was set back by a little changes nothing; what a
+    /// clock that was years ahead has written does not count for years.
     pub(super) fn is_of_late(&self, at: Timestamp, now: Now) -> bool {
-        let age = now.wall.0.saturating_sub(at.0);
-        u64::try_from(age).map_or(true, |age| Duration::from_millis(age) < limits::REFUSED_FOR)
+        Duration::from_millis(now.wall.0.abs_diff(at.0)) < limits::REFUSED_FOR
     }
 
     /// A pair without dialogs: one that she has allowed stays as it is; one that she has not is forgotten in time.
@@ -103,7 +103,7 @@ impl Gateway {
             return;
         }
         if watched.state.is_none() {
-            self.presence.served.watched.remove(pair);
+            self.presence.served.forget(pair);
         } else {
             self.look_after_at(pair, now.mono + limits::REFUSED_FOR);
         }
@@ -146,7 +146,7 @@ impl Gateway {
             return self.tidy_watched(pair, now);
         }
         self.forget_authorization(pair);
-        self.presence.served.watched.remove(pair);
+        self.presence.served.forget(pair);
     }
 
     /// Dialogs without an authorization: a store that was cut short has kept the one and not the other.

@@ -103,7 +103,14 @@ impl Gateway {
         let is_last = matches!(state, State::Terminated(_));
         let failed = self.send_in_dialog(route, hop, request, Purpose::Notify(id), now).err();
         if is_last {
+            let is_first = self.presence.served.dialogs.get(&id).filter(|dialog| dialog.is_unproven);
+            let doubtful = is_first.map(|dialog| dialog.peer).filter(|_| failed.is_none());
             self.end_watching(id, now);
+            if let Some(peer) = doubtful {
+                let served = &mut self.presence.served;
+                served.counts.doubt(peer);
+                served.leaving.insert(id, peer);
+            }
             return true;
         }
         let Some(ended) = failed else { return true };
@@ -192,6 +199,9 @@ impl Gateway {
         let answer = answer(end);
         let served = &mut self.presence.served;
         served.stats.ended(answer);
+        if let Some(peer) = served.leaving.remove(&id) {
+            served.counts.proven(peer);
+        }
         let Some(dialog) = served.dialogs.get_mut(&id) else { return };
         match end {
             End::Answered(response) => dialog.dialog.answered(response),
