@@ -130,6 +130,14 @@ pub(super) const ASKS_OF_A_PEER: Rate = Rate { per_second: 500, burst: 30_000 };
 /// The same for one SIP user: the contacts of a large address book at once, then one a second.
 pub(super) const ASKS_OF_A_WATCHER: Rate = Rate { per_second: 1, burst: 1_000 };
 
+/// SIP users whom one XMPP user may ask whether she may watch them, or whose state her server may ask for without that: a
+/// roster as large as may be at once, then one a second. Who asks, takes it back and asks again gets no further.
+pub(super) const ASKS_OF_A_USER: Rate = Rate { per_second: 1, burst: 2_000 };
+
+/// The same for one XMPP domain: all rosters of a large server that starts anew, then so many that no SIP server feels them.
+/// Each is a SUBSCRIBE, and users can be made up.
+pub(super) const ASKS_OF_A_SERVER: Rate = Rate { per_second: 1_000, burst: 100_000 };
+
 /// Dialogs of one SIP peer in which no NOTIFY was answered yet. A Contact may name a host that never asked: this is how many
 /// NOTIFYs, with their repetitions, such hosts may be sent in half a minute.
 pub(super) const UNPROVEN_WATCHES: usize = 5_000;

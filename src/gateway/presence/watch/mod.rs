@@ -11,11 +11,13 @@
 //! | `show` | what the watcher sees, and what of it has changed |
 //! | `doing` | activities and moods |
 //! | `poll` | a look without a subscription |
+//! | `rates` | how often SIP users are asked |
 //! | `restore` | after a restart |
 
 mod doing;
 mod explain;
 mod poll;
+mod rates;
 mod restore;
 mod show;
 mod stanza;
@@ -46,6 +48,14 @@ const LOST_GRACE: Duration = Duration::from_secs(120);
 /// A watcher's link that was full may have room again.
 const SHOW_AGAIN: Duration = Duration::from_millis(500);
 
+/// A watcher is told of so many changes at once, and then of what they have come to, no oftener than once in
+/// [`SHOW_EVERY`]: a phone that rings, is answered and is put down is seen to do so, and a notifier that changes a thousand
+/// times a second is no flood on the XMPP side (RFC 3856 section 6.10).
+const SHOWS_AT_ONCE: u8 = 6;
+
+/// See [`SHOWS_AT_ONCE`].
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Watching {
@@ -55,6 +65,7 @@ pub(super) struct Watching {
     /// How many each watcher has, and each target, by a hash of the address.
     counts: HashMap<u64, u32>,
     polls: HashMap<RecordId, poll::Poll>,
+    rates: rates::Rates,
     hasher: RandomState,
     restored: restore::Restored,
 }
@@ -77,6 +88,8 @@ struct Watch {
     doing: u64,
     /// When the watcher's server was told last, in monotonic time.
     told_at: Duration,
+    /// Since when, in monotonic time, how many changes were told.
+    shows: (Duration, u8),
     /// Whether something changed that the watcher's server could not be told.
     missed: bool,
     /// Whether the watcher is there, as far as her server lets us know.
@@ -210,6 +223,7 @@ impl Watch {
             shown: Vec::new(),
             doing: 0,
             told_at: Duration::ZERO,
+            shows: (Duration::ZERO, 0),
             missed: false,
             presence: Attendance::default(),
             waits: Waits::default(),
@@ -236,6 +250,23 @@ impl Watch {
 
     fn stands(&self, standing: Standing) -> bool {
         self.usages.iter().any(|one| one.standing == standing)
+    }
+
+    /// Counts one more change; else how long it is to wait.
+    fn may_show(&mut self, now: Duration) -> Result<(), Duration> {
+        let (since, count) = self.shows;
+        let age = now.saturating_sub(since);
+        if age >= SHOW_EVERY {
+            // Who has been told all that may be told at once has one in each time, until a time without.
+            let is_quiet = count < SHOWS_AT_ONCE || age >= SHOW_EVERY * 2;
+            self.shows = (now, if is_quiet { 1 } else { SHOWS_AT_ONCE });
+            return Ok(());
+        }
+        if count >= SHOWS_AT_ONCE {
+            return Err(SHOW_EVERY - age);
+        }
+        self.shows.1 += 1;
+        Ok(())
     }
 
     fn used(&mut self, usage: UsageId) -> Option<&mut Use> {
@@ -303,6 +334,7 @@ impl Gateway {
             }
             Clock::Show => {
                 watch.waits.show = false;
+                let _ = watch.may_show(now.mono);
                 self.show(id, now);
             }
             Clock::Restored => self.open_usages(id, now),

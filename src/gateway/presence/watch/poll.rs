@@ -30,7 +30,8 @@ impl Gateway {
         let Some(route) = self.settings.route_of(to.domain()) else { return };
         let presence =
             self.settings.routes.get(route).is_some_and(|(_, it)| it.presence.watch.contains(&Package::Presence));
-        if !presence || self.presence.watching.polls.len() >= POLLS {
+        let watching = &mut self.presence.watching;
+        if !presence || watching.polls.len() >= POLLS || watching.rates.take(from, now.mono).is_err() {
             self.stats.stanzas_ignored += 1;
             return;
         }
@@ -83,7 +84,8 @@ impl Gateway {
         let known = self.presence.watching.find(watcher.as_str(), target.as_str()).is_some();
         let limits = &self.settings.presence;
         let full = self.presence.watching.len() >= limits.subscriptions
-            || self.presence.watching.count(watcher.as_str()) >= limits.per_watcher;
+            || self.presence.watching.count(watcher.as_str()) >= limits.per_watcher
+            || self.presence.watching.count(target.as_str()) >= limits.per_target;
         if known || full || !poll.watcher.is_bare() {
             return;
         }

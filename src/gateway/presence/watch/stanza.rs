@@ -26,7 +26,14 @@ impl Gateway {
 
     fn on_subscribe(&mut self, link: Link, presence: &Presence, now: Now) {
         let (Some(from), Some(to)) = (&presence.from, &presence.to) else { return };
-        if let Some(id) = self.presence.watching.find(from.bare(), to.bare()) {
+        let watching = &mut self.presence.watching;
+        let known = watching.find(from.bare(), to.bare());
+        let asks = known.and_then(|id| watching.watches.get(&id)).is_none_or(|watch| watch.stage == Stage::Closing);
+        if asks && watching.rates.take(from, now.mono).is_err() {
+            let failure = Failure::because(Reason::Overloaded, "too many subscriptions in a short time");
+            return self.refuse_watch(link, presence, &failure);
+        }
+        if let Some(id) = known {
             return self.subscribed_before(id, now);
         }
         match self.admits_watch(from, to) {

@@ -89,7 +89,13 @@ impl Gateway {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         let Some(document) = body.document else { return };
         let missed = watch.view.take(fork, document).is_err();
-        self.show(id, now);
+        match watch.may_show(now.mono) {
+            Ok(()) => self.show(id, now),
+            Err(wait) if !std::mem::replace(&mut watch.waits.show, true) => {
+                self.set_watch_clock(id, Clock::Show, wait, now);
+            }
+            Err(_) => {}
+        }
         if missed {
             self.usage_refresh(usage, now);
         }
