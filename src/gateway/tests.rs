@@ -8,6 +8,7 @@ mod directions;
 mod entrance;
 mod held_pings;
 mod hop;
+mod hostile;
 mod prove;
 mod proxy;
 mod publish;

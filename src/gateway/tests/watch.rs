@@ -12,8 +12,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Juliet at the gateway, and Romeo's presence agent.
-struct Play {
-    bench: Bench,
+pub(super) struct Play {
+    pub(super) bench: Bench,
     writes: Vec<Write>,
     cseq: u32,
 }
@@ -56,7 +56,7 @@ impl Play {
     }
 
     /// She has asked, and Romeo has said yes.
-    fn granted() -> (Self, Request) {
+    pub(super) fn granted() -> (Self, Request) {
         let mut play = Self::new();
         let request = play.asked();
         play.bench.answer(&request, 200);
@@ -65,7 +65,7 @@ impl Play {
         (play, request)
     }
 
-    fn notify(&mut self, subscribe: &Request, state: &str, body: Option<&str>) {
+    pub(super) fn notify(&mut self, subscribe: &Request, state: &str, body: Option<&str>) {
         self.notify_of(subscribe, state, "presence", "application/pidf+xml", body);
     }
 
@@ -95,7 +95,7 @@ impl Play {
     }
 
     /// The presence that Juliet's server was told since.
-    fn told(&mut self) -> Vec<Presence> {
+    pub(super) fn told(&mut self) -> Vec<Presence> {
         self.bench.gateway.take_writes(&mut self.writes);
         let presence = |stanza| match stanza {
             Stanza::Presence(presence) => Some(presence),
@@ -135,7 +135,7 @@ fn text(request: &Request) -> String {
 }
 
 /// A document in which Romeo is there.
-fn open(id: &str, note: &str) -> String {
+pub(super) fn open(id: &str, note: &str) -> String {
     let note = if note.is_empty() { String::new() } else { format!("<note>{note}</note>") };
     format!(
         "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:romeo@sip.example'>\

@@ -1,0 +1,178 @@
+//! Presence among people who mean no good: what they may have, and what it costs.
+
+use super::bench::{Bench, trust};
+use super::serve::{Phone, SECOND, juliet, said};
+use super::watch::{Play, open};
+use crate::gateway::record::{Authorization, AuthorizationRecord, Direction, Kind, Record, RecordId, Write, shard_of};
+use crate::gateway::trust::{Network, Peer, Stranger, Trust};
+use crate::gateway::{Input, Settings};
+use crate::sip::message::header::{Contact, NameAddr};
+use crate::sip::message::{Message, Method};
+use crate::time::Timestamp;
+
+const DAY: u32 = 86_400;
+
+fn publishing(settings: &mut Settings) {
+    settings.routes[0].1.presence.publish = true;
+}
+
+fn dropped(bench: &mut Bench) -> usize {
+    let mut writes = Vec::new();
+    bench.gateway.take_writes(&mut writes);
+    writes.iter().filter(|write| matches!(write, Write::Drop(Kind::Authorization, _))).count()
+}
+
+#[test]
+fn a_thousand_changes_leave_one_timer_of_a_publication() {
+    let mut bench = Bench::with(publishing);
+    let before = bench.gateway.timers.len();
+    for change in 0..1_000 {
+        let text =
+            format!("<presence from='juliet@xmpp.example/b' to='sip.example'><status>{change}</status></presence>");
+        bench.stanza(&text);
+    }
+    assert!(bench.gateway.timers.len() < before + 20, "{before}, then {}", bench.gateway.timers.len());
+}
+
+#[test]
+fn two_gateways_do_not_ask_each_other_back_for_ever() {
+    let mut bench = Bench::with(publishing);
+    bench.stanza("<presence from='other.example' to='sip.example' type='subscribe'/>");
+    let said = said(&mut bench);
+    assert!(said.iter().all(|line| !line.starts_with("subscribe ")), "{said:?}");
+    assert!(said.iter().any(|line| line.starts_with("subscribed ")), "{said:?}");
+}
+
+#[test]
+fn who_is_refused_while_he_does_not_watch_is_forgotten_in_time() {
+    let mut bench = Bench::new();
+    let mut phone = Phone::new("c");
+    phone.subscribe(&mut bench, "");
+    juliet(&mut bench, "", "type='subscribed'", "");
+    phone.subscribe(&mut bench, "Expires: 0\r\n");
+    bench.pass(SECOND * 40);
+    juliet(&mut bench, "", "type='unsubscribed'", "");
+    assert_eq!(dropped(&mut bench), 0);
+    bench.pass(SECOND * DAY * 15);
+    assert_eq!(dropped(&mut bench), 1);
+}
+
+#[test]
+fn a_refusal_that_a_wrong_clock_has_dated_years_ahead_does_not_hold_for_years() {
+    let (watcher, target) = ("romeo@sip.example", "juliet@xmpp.example");
+    for (ahead, status) in [(10, 403), (i64::from(DAY) * 3_650, 200)] {
+        let mut bench = Bench::new();
+        let now = bench.now();
+        let record = AuthorizationRecord {
+            id: RecordId(7),
+            shard: shard_of(watcher, target),
+            direction: Direction::ToXmpp,
+            watcher: watcher.to_owned(),
+            target: target.to_owned(),
+            state: Authorization::Refused,
+            changed_at: Timestamp(now.wall.0 + ahead * 1_000),
+        };
+        bench.gateway.restore(vec![Record::Authorization(record)], now);
+        assert_eq!(Phone::new("c").subscribe(&mut bench, "").status(), Some(status), "{ahead} s ahead");
+    }
+}
+
+#[test]
+fn who_has_learned_the_tags_of_a_dialog_cannot_have_its_notifies_sent_to_him() {
+    let networks = vec![Network { first: "192.0.2.66".parse().unwrap(), bits: 32 }];
+    let evil = Peer::new("evil", networks, vec!["evil.example".to_owned()]);
+    let own = trust("sip.example").peers().to_vec();
+    let all = own.into_iter().chain([evil]).collect();
+    let mut bench = Bench::with(|settings| settings.trust = Trust::new(all, Stranger::Refuse));
+    let mut phone = Phone::new("c");
+    assert_eq!(phone.subscribe(&mut bench, "").status(), Some(200));
+    phone.from = "<sip:mallory@evil.example>";
+    let Input::Sip(mut inbound) = phone.request("") else { panic!("from SIP") };
+    inbound.flow.remote = "192.0.2.66:5060".parse().unwrap();
+    bench.input(Input::Sip(inbound));
+    assert_eq!(bench.statuses(), [403]);
+    phone.from = "<sip:romeo@sip.example>";
+    assert_eq!(phone.subscribe(&mut bench, "").status(), Some(200));
+}
+
+/// How many polls are taken of which no NOTIFY is answered, after a phone of the same peer has one that was, and has then
+/// said that it is elsewhere.
+fn polls_taken() -> usize {
+    let mut bench = Bench::new();
+    let mut phone = Phone::new("c");
+    let heard = phone.subscribe(&mut bench, "");
+    bench.answer(&heard.notifies[0], 200);
+    let Input::Sip(mut inbound) = phone.request("") else { panic!("from SIP") };
+    let Message::Request(request) = &mut inbound.message else { panic!("a request") };
+    request.headers.set(&Contact::At(NameAddr::new("sip:victim@198.51.100.7".parse().unwrap())));
+    let to = heard.notifies[0].headers.text(crate::sip::message::Name::FROM).unwrap().into_owned();
+    request.headers.remove(crate::sip::message::Name::TO);
+    request.headers.push(crate::sip::message::Name::TO, to);
+    bench.input(Input::Sip(inbound));
+    assert!(bench.statuses().contains(&200));
+    let poll = |number: u32| Phone::new(&format!("p{number}")).request("Expires: 0\r\n");
+    (0..5_010)
+        .filter(|number| {
+            bench.input(poll(*number));
+            bench.statuses().contains(&200)
+        })
+        .count()
+}
+
+#[test]
+fn a_contact_where_nobody_answers_is_notified_so_often_at_most() {
+    assert_eq!(polls_taken(), 4_999);
+}
+
+#[test]
+fn who_asks_everybody_and_leaves_is_remembered_no_oftener_than_he_may_watch() {
+    let mut bench = Bench::with(|settings| settings.presence.per_watcher = 3);
+    let statuses: Vec<_> = (0..5)
+        .map(|number| {
+            let mut phone = Phone::watching(&format!("c{number}"), &format!("u{number}@xmpp.example"));
+            let status = phone.subscribe(&mut bench, "").status();
+            phone.subscribe(&mut bench, "Expires: 0\r\n");
+            bench.pass(SECOND * 40);
+            status.unwrap()
+        })
+        .collect();
+    assert_eq!(statuses, [200, 200, 200, 403, 403]);
+}
+
+#[test]
+fn who_asks_and_takes_it_back_without_end_is_asked_to_wait() {
+    let mut bench = Bench::new();
+    let mut sent = 0;
+    for _ in 0..2_100 {
+        for kind in ["subscribe", "unsubscribe"] {
+            bench.stanza(&format!("<presence from='juliet@xmpp.example' to='romeo@sip.example' type='{kind}'/>"));
+        }
+        sent += bench.requests().iter().filter(|request| request.method == Method::Subscribe).count();
+    }
+    assert_eq!(sent, 2_000);
+    bench.stanzas();
+    bench.stanza("<presence from='juliet@xmpp.example' to='romeo@sip.example' type='subscribe'/>");
+    assert!(said(&mut bench).iter().any(|line| line.starts_with("error ")));
+    bench.pass(SECOND * 2);
+    bench.requests();
+    bench.stanza("<presence from='juliet@xmpp.example' to='romeo@sip.example' type='subscribe'/>");
+    assert_eq!(bench.requests().len(), 1);
+}
+
+#[test]
+fn a_notifier_that_changes_a_thousand_times_a_second_is_no_flood_of_stanzas() {
+    let (mut play, request) = Play::granted();
+    let mut told = Vec::new();
+    for change in 0..1_000 {
+        let body = open("r1", &change.to_string());
+        play.notify(&request, "active;expires=3600", Some(&body));
+        told.extend(play.told());
+    }
+    assert!(told.len() < 10, "{}", told.len());
+    play.bench.pass(SECOND * 2);
+    let last = play.told();
+    assert_eq!(last.len(), 1);
+    assert!(format!("{last:?}").contains("999"), "{last:?}");
+    play.notify(&request, "active;expires=3600", Some(&open("r1", "later")));
+    assert_eq!(play.told().len(), 1);
+}
