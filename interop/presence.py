@@ -19,7 +19,12 @@ from peers.friend import Friend
 from peers.presence import PresenceServer
 from stage import Stage, telephones
 
-MAIN = """
+#: s between NOTIFYs of one subscription; where nobody measures it, less.
+EVERY = 2
+MAIN = f"""
+[presence]
+notify_every = "{EVERY}s"
+""" + """
 [sip]
 listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
 
@@ -117,6 +122,9 @@ class Embassy(Federation):
         self.others = {host: Friend(self.place, "juliet", "window", domain=host, port=self.of(host).c2s)
                        for host in ("verona.example", "venice.example")}
         self.sides_of = {host: Side(self.chats[host], other, self.exact, "two.gate.example") for host, other in self.others.items()}
+
+    def sides(self):
+        return super().sides() + '[presence]\nnotify_every = "1s"\n'
 
     def hop(self, gate):
         return self.by_hand if gate == "two.gate.example" else super().hop(gate)

@@ -17,7 +17,7 @@ WIDTH = max(len(check.name) for check in checks.ALL)
 
 #: Groups that go by one name.
 SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "digest", "scanner"),
-        "presence": ("presence", "presence-phones", "presence-publish", "presence-hostile", "presence-restarts"),
+        "presence": ("presence", "presence-hostile", "presence-phones", "presence-publish", "presence-restarts"),
         "xmpp": ("federation", "partners", "hostile", "streams", "twins")}
 
 

@@ -103,6 +103,8 @@ class Chat:
             return
         self.client = None
         self.online.clear()
+        # One that could not connect goes on trying, and would log in beside its successor.
+        client.cancel_connection_attempt()
         client.abort()
         if self.wanted:
             asyncio.get_running_loop().call_later(0.5, self._connect)
