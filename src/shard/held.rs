@@ -93,7 +93,7 @@ mod tests {
         assert!(held.since().is_some());
         held.release(7, &mut out);
         assert_eq!(out, ["a", "b", "c", "d"]);
-        assert!(held.is_empty() && held.len() == 0 && held.since().is_none());
+        assert!(held.is_empty() && held.outputs == 0 && held.since().is_none());
     }
 
     #[test]

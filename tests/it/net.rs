@@ -20,6 +20,7 @@ mod servers;
 mod sip_flood;
 mod sip_malformed;
 mod stop;
+mod store_away;
 mod tls;
 mod websocket;
 mod xmpp_malformed;
