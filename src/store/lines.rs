@@ -34,6 +34,7 @@ struct Head {
 /// Any other.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on its way to or from text")]
 enum Line {
     Authorization {
         id: String,

@@ -31,6 +31,9 @@ pub(super) const RENEW: Duration = Duration::from_secs(5);
 /// connection as broken.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// How much longer for each record of a commit: an import has a million in one, and shares the disk with others.
+const PER_RECORD: Duration = Duration::from_millis(1);
+
 /// The schema, by version: the first makes version 1. They only append.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/postgres/0001.sql")];
 
@@ -86,8 +89,12 @@ impl Postgres {
 
     /// No answer in time is an error like another.
     async fn answer<T>(&self, what: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::time::timeout(ANSWER, what).await.unwrap_or_else(|_| {
-            let what = format!("has not answered for {} s", ANSWER.as_secs());
+        self.answer_within(ANSWER, what).await
+    }
+
+    async fn answer_within<T>(&self, most: Duration, what: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::time::timeout(most, what).await.unwrap_or_else(|_| {
+            let what = format!("has not answered for {} s", most.as_secs());
             Err(Error::new(Trouble::Away, &self.name, what, "look at the database server and the way to it"))
         })
     }
@@ -146,7 +153,8 @@ impl Postgres {
             transaction.commit().await.map_err(&told)?;
             Ok(changed)
         };
-        let changed = self.answer(committed).await?;
+        let records = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let changed = self.answer_within(ANSWER + PER_RECORD * records, committed).await?;
         // A session that failed is dropped: the next begins with another, whatever became of this one.
         self.session = Some(session);
         if renew {

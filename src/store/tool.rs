@@ -104,12 +104,11 @@ async fn import_into(
     }
     let mut known = Known::default();
     for record in there {
-        // What is there is taken as it is.
-        let _ = known.add(record, 0);
+        known.is_there(record);
     }
     let (mut taken, mut wrong) = (Vec::new(), Vec::new());
     for (line, record) in records {
-        match known.add(record.clone(), line) {
+        match known.add(&record, line) {
             Ok(true) => taken.push(record),
             Ok(false) => {}
             Err(what) => wrong.push(bad_line(file, line, &what)),
@@ -201,32 +200,47 @@ fn first_of(mut wrong: Vec<Error>, file: &Path) -> Vec<Error> {
     wrong
 }
 
-/// What there is, by name and by what it is about, with the line it came from; 0: it was in the store.
+/// What there is, by name and by what it is about.
 #[derive(Default)]
 struct Known {
-    by_name: HashMap<(Kind, RecordId), (usize, Record)>,
-    /// Two authorizations of one pair could contradict each other.
+    by_name: HashMap<(Kind, RecordId), From>,
+    /// Two authorizations of one pair could contradict each other. By what they are about; 0: in the store.
     by_pair: HashMap<(record::Direction, String, String), usize>,
 }
 
+/// Where a record was found.
+enum From {
+    Store(Box<Record>),
+    Line(usize),
+}
+
 impl Known {
-    /// Whether the record is new.
-    fn add(&mut self, record: Record, line: usize) -> Result<bool, String> {
+    /// What is in the store is taken as it is.
+    fn is_there(&mut self, record: Record) {
+        if let Record::Authorization(of) = &record {
+            self.by_pair.insert((of.direction, of.watcher.clone(), of.target.clone()), 0);
+        }
+        self.by_name.insert((kind_of(&record), id_of(&record)), From::Store(Box::new(record)));
+    }
+
+    /// Whether the record of this line is new.
+    fn add(&mut self, record: &Record, line: usize) -> Result<bool, String> {
         let place = |line: usize| if line == 0 { "the store".to_owned() } else { format!("line {line}") };
-        let name = (kind_of(&record), id_of(&record));
+        let name = (kind_of(record), id_of(record));
         match self.by_name.get(&name) {
-            Some((0, there)) if *there == record => return Ok(false),
-            Some((other, _)) => return Err(format!("has the id of another record, of {}", place(*other))),
+            Some(From::Store(there)) if **there == *record => return Ok(false),
+            Some(From::Store(_)) => return Err(format!("has the id of another record, of {}", place(0))),
+            Some(From::Line(other)) => return Err(format!("has the id of another record, of {}", place(*other))),
             None => {}
         }
-        if let Record::Authorization(of) = &record {
+        if let Record::Authorization(of) = record {
             let pair = (of.direction, of.watcher.clone(), of.target.clone());
             if let Some(other) = self.by_pair.insert(pair, line) {
                 let (watcher, target) = (&of.watcher, &of.target);
                 return Err(format!("is about {watcher} watching {target}, as {} is", place(other)));
             }
         }
-        self.by_name.insert(name, (line, record));
+        self.by_name.insert(name, From::Line(line));
         Ok(true)
     }
 }

@@ -63,12 +63,13 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
 
 /// A file that could not be made.
 pub(super) fn not_made(path: &Path, error: &io::Error) -> Error {
-    let todo = match error.kind() {
-        io::ErrorKind::NotFound => "make the directory, for the user that stox runs as",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "let the user that stox runs as write to the directory; under systemd, StateDirectory= does"
-        }
-        _ => "mend that, or name another file",
+    let kind = error.kind();
+    let todo = if kind == io::ErrorKind::NotFound {
+        "make the directory, for the user that stox runs as"
+    } else if [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem].contains(&kind) {
+        "let the user that stox runs as write to the directory; under systemd, StateDirectory= does"
+    } else {
+        "mend that, or name another file"
     };
     Error::new(Trouble::Refused, &path.display().to_string(), format!("cannot be made ({error})"), todo)
 }

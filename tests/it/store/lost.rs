@@ -84,3 +84,16 @@ async fn a_server_that_is_not_there_is_away() {
     assert_eq!(error.trouble, Trouble::Away);
     assert!(error.what.contains("cannot be reached") && !error.to_string().contains("s3cret"), "{error}");
 }
+
+#[tokio::test]
+async fn the_lease_of_a_process_that_died_is_waited_out() {
+    let Some(site) = postgres().await else { return };
+    let store = Store::open(&site.place).await.unwrap();
+    store.commit([put(&Record::Dialog(dialog(1)))]).await.unwrap();
+    store.close().await;
+    // As a process leaves it that was killed a while ago.
+    site.sql("UPDATE stox_shard SET owner = 'killed', until = now() + interval '3 seconds'").await;
+    let began = std::time::Instant::now();
+    assert_eq!(kept(&site.place).await, [Record::Dialog(dialog(1))]);
+    assert!(began.elapsed() > std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
