@@ -20,6 +20,7 @@ impl Gateway {
         let mut samples = self.stats.samples();
         samples.extend(self.health_samples());
         samples.extend(self.registration_samples());
+        samples.extend(self.watch_samples());
         samples.extend(self.usage_samples());
         samples.extend(self.serve_samples());
         samples.extend([

@@ -198,6 +198,25 @@ pub enum Show {
     Xa,
 }
 
+impl Show {
+    /// The word that RFC 6121 section 4.7.2.1 has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Away => "away",
+            Self::Chat => "chat",
+            Self::Dnd => "dnd",
+            Self::Xa => "xa",
+        }
+    }
+
+    /// What the word says; `None`: it is none of them.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Away, Self::Chat, Self::Dnd, Self::Xa].into_iter().find(|show| show.name() == word)
+    }
+}
+
 /// Where a tuple is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {

@@ -38,7 +38,7 @@ use super::super::trust::PeerId;
 use crate::sip::dialog::{self, DialogKey};
 use crate::sip::event::notifier::Notifier;
 use crate::time::Timestamp;
-use count::{Counts, Rates};
+use count::{Counts, Level, Rates};
 use state::State;
 
 pub(in super::super) use count::ServeStats;
@@ -123,6 +123,8 @@ struct Dialog {
     is_small: bool,
     /// No NOTIFY of it was answered yet, so nobody knows whether anybody is there.
     is_unproven: bool,
+    /// How it was counted last.
+    level: Level,
     /// As the record has it.
     cseq_reserved: u32,
     /// Of the next document.
@@ -154,6 +156,7 @@ impl Dialog {
             is_left: false,
             is_small: false,
             is_unproven: false,
+            level: Level::default(),
             cseq_reserved: CSEQ_BLOCK,
             version: 0,
             version_reserved: CSEQ_BLOCK,
@@ -188,8 +191,9 @@ impl Served {
         Some(dialog)
     }
 
-    fn put(&mut self, id: RecordId, dialog: Dialog) {
+    fn put(&mut self, id: RecordId, mut dialog: Dialog) {
         self.counts.add(&dialog);
+        self.counts.levelled(&mut dialog);
         self.by_key.insert(dialog.dialog.key(), id);
         if let Some(watched) = self.watched.get_mut(&dialog.pair) {
             watched.dialogs.push(id);

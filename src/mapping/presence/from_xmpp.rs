@@ -145,7 +145,7 @@ fn tuple(id: String, contact: Option<String>, presence: &stanza::Presence) -> Pr
 }
 
 fn show(presence: &stanza::Presence) -> Option<Show> {
-    presence.show().and_then(|show| super::table::show_of(show.trim()))
+    presence.show().and_then(|show| Show::parse(show.trim()))
 }
 
 /// A note for each status that has words, each with its language (A-PRES-15).

@@ -183,7 +183,7 @@ impl PresenceTable {
 
     /// The RPID activity that says what `show` says.
     pub(super) fn activity_of_show(&self, show: Show) -> Option<&str> {
-        self.shows.get(show_name(show))?.as_deref()
+        self.shows.get(show.name())?.as_deref()
     }
 
     pub(super) fn activity(&self, rpid: &str) -> Option<&Meaning> {
@@ -207,20 +207,6 @@ impl PresenceTable {
     pub(in crate::mapping) fn end(&self, condition: &Condition) -> &'static str {
         self.ends.get(condition.name()).copied().expect("refuse_gaps left no condition without a row")
     }
-}
-
-/// How RFC 6121 section 4.7.2.1 spells it.
-pub(super) fn show_name(show: Show) -> &'static str {
-    match show {
-        Show::Away => "away",
-        Show::Chat => "chat",
-        Show::Dnd => "dnd",
-        Show::Xa => "xa",
-    }
-}
-
-pub(super) fn show_of(name: &str) -> Option<Show> {
-    SHOWS.iter().find(|(known, _)| *known == name).map(|(_, show)| *show)
 }
 
 fn known_show(source: &Source<'_>, at: usize, name: &str) -> Result<(&'static str, Show), TableError> {

@@ -2,7 +2,6 @@
 
 use super::super::Mapping;
 use super::super::message::is_language;
-use super::table::{show_name, show_of};
 use super::{MAX_TEXTS, fit, priority_to_xmpp, resource, written};
 use crate::model::presence::{Activity, Basic, Note, Presence, PresenceTuple, Show};
 use crate::time::Timestamp;
@@ -118,7 +117,7 @@ fn fill(stanza: &mut stanza::Presence, state: &Presence, tuple: &PresenceTuple, 
     let input = state.user_input(tuple).filter(|input| input.idle);
     let idle_without_time = input.is_some_and(|input| input.since.is_none());
     if let Some(show) = show.or(idle_without_time.then_some(Show::Away)) {
-        stanza.payload.push(child("show", show_name(show)));
+        stanza.payload.push(child("show", show.name()));
     }
     push_words(stanza, words(state, tuple, now));
     if let Some(priority) = tuple.contact.as_ref().and_then(|contact| contact.priority) {
@@ -175,6 +174,6 @@ fn old_status(tuple: &PresenceTuple) -> Option<Show> {
     let status = tuple.status.iter().find(|child| child.is(STATUS_OF_RFC_3922, "im"))?.text();
     match status.trim() {
         "busy" => Some(Show::Dnd),
-        other => show_of(other),
+        other => Show::parse(other),
     }
 }

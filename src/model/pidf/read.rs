@@ -156,13 +156,7 @@ fn basic(element: &Element) -> Option<Basic> {
 }
 
 fn show(element: &Element) -> Option<Show> {
-    match element.text().trim() {
-        "away" => Some(Show::Away),
-        "chat" => Some(Show::Chat),
-        "dnd" => Some(Show::Dnd),
-        "xa" => Some(Show::Xa),
-        _ => None,
-    }
+    Show::parse(element.text().trim())
 }
 
 fn contact(element: &Element) -> Option<Contact> {

@@ -62,7 +62,7 @@ impl Gateway {
                 self.serve_go_on(id, now);
             }
             Err(response) => {
-                self.presence.served.stats.refused += 1;
+                *self.presence.served.stats.refused.entry(response.status.code()).or_default() += 1;
                 tracing::debug!(request = %transaction, status = response.status.code(), "SUBSCRIBE refused");
                 self.respond(transaction, *response, now);
             }
@@ -234,6 +234,7 @@ impl Gateway {
         next.came_by(flow);
         dialog.dialog = next;
         dialog.notifier.refreshed(now.mono, seconds);
+        served.stats.refreshed += 1;
         dialog.is_left = seconds == 0;
         if dialog.peer != peer && peer.is_some() {
             served.counts.move_peer(dialog, peer);

@@ -1,6 +1,6 @@
 //! Limits and numbers of what SIP users watch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::super::stats::Sample;
 use super::super::super::trust::PeerId;
 use super::super::super::{Gateway, limits};
 use super::{Dialog, Pair};
-use crate::sip::event::notifier::Answer;
+use crate::sip::event::notifier::{Answer, Notifier};
 
 /// How many dialogs there are, by whom they count against.
 #[derive(Debug, Default)]
@@ -23,6 +23,28 @@ pub(super) struct Counts {
     peers: HashMap<PeerId, usize>,
     /// Of which no NOTIFY was answered yet.
     unproven: HashMap<Option<PeerId>, usize>,
+    /// Those that are told, and those that wait for the target's word.
+    levels: [u64; 2],
+}
+
+/// How a dialog stands, as it was counted last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Level {
+    Active,
+    Pending,
+    /// It ends, or is not counted yet.
+    #[default]
+    Neither,
+}
+
+impl Level {
+    fn of(notifier: &Notifier) -> Self {
+        match (notifier.is_active(), notifier.is_pending()) {
+            (true, _) => Self::Active,
+            (false, true) => Self::Pending,
+            (false, false) => Self::Neither,
+        }
+    }
 }
 
 /// Which limit a new dialog would break.
@@ -62,6 +84,7 @@ impl Counts {
         if dialog.is_unproven {
             self.proven(dialog.peer);
         }
+        self.unlevelled(dialog.level);
     }
 
     pub(super) fn add_pair(&mut self, pair: &Pair) {
@@ -93,11 +116,37 @@ impl Counts {
         }
     }
 
+    /// Counts the dialog as it stands now. So nobody has to walk over all of them for the metrics page.
+    pub(super) fn levelled(&mut self, dialog: &mut Dialog) {
+        let now = Level::of(&dialog.notifier);
+        let before = std::mem::replace(&mut dialog.level, now);
+        self.unlevelled(before);
+        if let Some(level) = self.level(now) {
+            *level += 1;
+        }
+    }
+
+    fn unlevelled(&mut self, level: Level) {
+        if let Some(level) = self.level(level) {
+            *level = level.saturating_sub(1);
+        }
+    }
+
+    fn level(&mut self, level: Level) -> Option<&mut u64> {
+        match level {
+            Level::Active => self.levels.get_mut(0),
+            Level::Pending => self.levels.get_mut(1),
+            Level::Neither => None,
+        }
+    }
+
     /// The next SUBSCRIBE in a dialog came by another peer.
     pub(super) fn move_peer(&mut self, dialog: &mut Dialog, peer: Option<PeerId>) {
         self.remove(dialog);
         dialog.peer = peer;
+        dialog.level = Level::Neither;
         self.add(dialog);
+        self.levelled(dialog);
     }
 
     /// Nobody knows whether anybody is where this peer has NOTIFYs sent to.
@@ -159,8 +208,10 @@ pub(in super::super::super) struct ServeStats {
     pub(super) begun: u64,
     /// Those that asked for the state of the moment.
     pub(super) polls: u64,
-    /// Those that were refused.
-    pub(super) refused: u64,
+    /// Those in a dialog.
+    pub(super) refreshed: u64,
+    /// Those that were refused, by status.
+    pub(super) refused: BTreeMap<u16, u64>,
     /// `subscribe` stanzas.
     pub(super) asked: u64,
     /// NOTIFYs that went out.
@@ -228,11 +279,7 @@ impl Gateway {
             value,
         };
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let (mut active, mut pending) = (0, 0);
-        for dialog in served.dialogs.values() {
-            active += u64::from(dialog.notifier.is_active());
-            pending += u64::from(dialog.notifier.is_pending());
-        }
+        let [active, pending] = served.counts.levels;
         let dialogs = "Dialogs in which SIP users watch XMPP users.";
         let notified = "NOTIFYs to SIP users by what became of them.";
         let mut samples = vec![
@@ -241,10 +288,15 @@ impl Gateway {
             sample("stox_watched", "XMPP users watched from SIP, pairs.", false, &[], count(served.watched.len())),
             sample("stox_watch_begun", "SUBSCRIBEs that began a dialog.", true, &[], stats.begun),
             sample("stox_watch_polls", "SUBSCRIBEs for the state of the moment.", true, &[], stats.polls),
-            sample("stox_watch_refused", "SUBSCRIBEs refused.", true, &[], stats.refused),
+            sample("stox_watch_refreshed", "SUBSCRIBEs of SIP users in dialogs.", true, &[], stats.refreshed),
             sample("stox_watch_asked", "XMPP users asked whether somebody may watch.", true, &[], stats.asked),
             sample("stox_notifies_sent", "NOTIFYs sent to SIP users.", true, &[], stats.sent),
         ];
+        let refused = "SUBSCRIBEs of SIP users that were refused, by status.";
+        let refusals = stats.refused.iter().map(|(status, value)| (status.to_string(), *value));
+        samples.extend(
+            refusals.map(|(status, value)| sample("stox_watch_refused", refused, true, &[("status", &status)], value)),
+        );
         let ends = ENDS.iter().zip(stats.ends);
         samples.extend(ends.map(|(end, value)| sample("stox_notifies_ended", notified, true, &[("end", end)], value)));
         let waited = "Milliseconds from presence to the answer to its NOTIFY, all together.";

@@ -190,6 +190,7 @@ impl Gateway {
             if let Some(dialog) = self.presence.served.dialogs.get_mut(&id) {
                 let left = dialog.notifier.expires_at().saturating_sub(now.mono);
                 dialog.notifier = Notifier::restored(now.mono, left, record.state == Authorization::Granted);
+                self.presence.served.counts.levelled(dialog);
             }
         }
         self.tidy_watched(&pair, now);

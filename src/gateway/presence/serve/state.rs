@@ -1,6 +1,7 @@
 //! What the resources of a target have said, as it is kept: the text of their stanzas without what no watcher is told.
 
 use super::super::super::limits::{RESOURCE_BYTES, RESOURCES_KEPT};
+use crate::model::presence::Show;
 use crate::xml::{Element, Limits, ns, reader};
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
 
@@ -92,6 +93,11 @@ impl std::fmt::Display for State {
             let state = if heard.is_available { "available" } else { "unavailable" };
             let space = if heard.resource.is_empty() { "" } else { " " };
             write!(f, "{comma}{}{space}{state}", heard.resource)?;
+            // What is no word of RFC 6121 may be anything.
+            let stanza = expand(&heard.stanza);
+            if let Some(show) = stanza.and_then(|stanza| Show::parse(stanza.show()?.trim())) {
+                write!(f, " ({})", show.name())?;
+            }
         }
         Ok(())
     }

@@ -60,7 +60,9 @@ impl Gateway {
         let every = self.settings.presence.notify_every;
         loop {
             let has_state = self.may_tell(id);
-            let Some(dialog) = self.presence.served.dialogs.get_mut(&id) else { return };
+            let served = &mut self.presence.served;
+            let Some(dialog) = served.dialogs.get_mut(&id) else { return };
+            served.counts.levelled(dialog);
             match dialog.notifier.next(now.mono, every, has_state) {
                 Next::Notify(state) => {
                     if self.notify(id, state, now) {

@@ -56,7 +56,10 @@ impl Gateway {
         };
         self.respond(transaction, answer, now);
         let failure = match notified.stand {
-            Stand::Terminated(reason) => Some(failure(reason)),
+            Stand::Terminated(reason) => {
+                self.presence.usages.numbers.ended(reason);
+                Some(failure(reason))
+            }
             Stand::Active | Stand::Pending => None,
         };
         let input = Input::Notify(serial, notified);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::super::Gateway;
 use super::super::super::record::Package;
 use super::super::super::stats::Sample;
-use crate::sip::event::subscriber::State;
+use crate::sip::event::subscriber::{Reason, State};
 use crate::sip::message::Status;
 
 const PACKAGES: [Package; 5] =
@@ -24,6 +24,8 @@ pub(in super::super) struct Numbers {
     pub(super) unanswered: u64,
     /// Refusals by status.
     refusals: BTreeMap<u16, u64>,
+    /// Ends that NOTIFYs told, by their reason.
+    ends: BTreeMap<&'static str, u64>,
     /// Answers of ours to NOTIFYs, by status.
     notifies: BTreeMap<u16, u64>,
 }
@@ -62,6 +64,10 @@ impl Numbers {
 
     pub(super) fn refused(&mut self, status: u16) {
         *self.refusals.entry(status).or_default() += 1;
+    }
+
+    pub(super) fn ended(&mut self, reason: Reason) {
+        *self.ends.entry(reason.name()).or_default() += 1;
     }
 
     pub(super) fn notified(&mut self, status: Status) {
@@ -103,6 +109,13 @@ impl Gateway {
             counts.iter().map(sample).collect::<Vec<_>>()
         };
         samples.extend(by_status("stox_subscribes_refused", "SUBSCRIBEs refused, by status.", &numbers.refusals));
+        samples.extend(numbers.ends.iter().map(|(reason, value)| Sample {
+            name: "stox_subscriptions_ended",
+            help: "Our subscriptions that the SIP side has ended, by its reason.",
+            counter: true,
+            labels: vec![("reason", (*reason).to_owned())],
+            value: *value,
+        }));
         samples.extend(by_status("stox_notifies_answered", "NOTIFYs for us, by our answer.", &numbers.notifies));
         samples
     }

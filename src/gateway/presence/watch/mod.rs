@@ -13,18 +13,20 @@
 //! | `poll` | a look without a subscription |
 //! | `rates` | how often SIP users are asked |
 //! | `restore` | after a restart |
+//! | `samples` | what is counted |
 
 mod doing;
 mod explain;
 mod poll;
 mod rates;
 mod restore;
+mod samples;
 mod show;
 mod stanza;
 mod told;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ pub(super) struct Watching {
     counts: HashMap<u64, u32>,
     polls: HashMap<RecordId, poll::Poll>,
     rates: rates::Rates,
+    /// `subscribe` stanzas that were refused here, by the condition of the error.
+    refused: BTreeMap<&'static str, u64>,
     hasher: RandomState,
     restored: restore::Restored,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::super::record::RecordId;
 use super::super::super::{Gateway, Link, Output};
 use super::{Clock, SHOW_AGAIN, Stage, Standing, doing};
+use crate::model::presence::Show;
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
@@ -20,6 +21,7 @@ pub(super) struct Shown {
     /// Empty: of the bare address.
     resource: Box<str>,
     available: bool,
+    show: Option<Show>,
     /// A hash of the whole stanza.
     print: u64,
 }
@@ -28,6 +30,7 @@ impl Shown {
     fn of(presence: &Presence, hasher: &impl std::hash::BuildHasher) -> Self {
         let resource = presence.from.as_ref().and_then(Jid::resource).unwrap_or_default();
         let available = presence.kind == PresenceKind::Available;
+        let show = presence.show().and_then(|show| Show::parse(show.trim()));
         let mut state = hasher.build_hasher();
         presence.lang.hash(&mut state);
         available.hash(&mut state);
@@ -36,7 +39,7 @@ impl Shown {
             crate::xml::writer::write(child, crate::xml::ns::CLIENT, &mut text);
         }
         text.hash(&mut state);
-        Self { resource: resource.into(), available, print: state.finish() }
+        Self { resource: resource.into(), available, show, print: state.finish() }
     }
 }
 
@@ -155,8 +158,9 @@ impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = if self.available { "available" } else { "unavailable" };
         match &*self.resource {
-            "" => write!(f, "{state}"),
-            resource => write!(f, "{resource} {state}"),
+            "" => write!(f, "{state}")?,
+            resource => write!(f, "{resource} {state}")?,
         }
+        self.show.map_or(Ok(()), |show| write!(f, " ({})", show.name()))
     }
 }

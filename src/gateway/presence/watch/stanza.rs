@@ -78,6 +78,7 @@ impl Gateway {
 
     fn refuse_watch(&mut self, link: Link, presence: &Presence, failure: &Failure) {
         let error = self.mapping.failure_to_stanza_error(failure);
+        *self.presence.watching.refused.entry(error.condition.name()).or_default() += 1;
         if let Some(reply) = presence.error_reply(error) {
             self.tell(link, Stanza::Presence(reply));
         }
