@@ -195,6 +195,12 @@ fn check(config: &Config, file: &Path) -> ExitCode {
         let todo = "write [store] url = \"sqlite:/var/lib/stox/stox.db\"; under systemd StateDirectory= does it";
         println!("{}: warning: store: subscriptions are forgotten when stox ends; {todo}", file.display());
     }
+    if let Some(store::Place::Sqlite(path)) = &config.store
+        && let Some(directory) = path.parent().filter(|directory| !directory.exists())
+    {
+        let todo = "make it, for the user that stox runs as; under systemd StateDirectory= does it";
+        println!("{}: warning: store.url: there is no {}; {todo}", file.display(), directory.display());
+    }
     println!("{}: OK: {}", file.display(), summary(config));
     ExitCode::SUCCESS
 }

@@ -280,7 +280,8 @@ impl<'d> Section<'d> {
         let Some(read) = self.parsed(key, value::duration) else { return default };
         if !range.contains(&read) {
             let what = format!("\"{}\" is out of range", self.string(key).unwrap_or_default());
-            self.wrong(key, what, format!("write a duration from {:?} to {:?}", range.start(), range.end()));
+            let least = if range.start().is_zero() { "0s".to_owned() } else { format!("{:?}", range.start()) };
+            self.wrong(key, what, format!("write a duration from {least} to {:?}", range.end()));
             return default;
         }
         read

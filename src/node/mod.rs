@@ -73,10 +73,10 @@ pub enum Error {
         domain: String,
     },
     /// A certificate, key or trust anchor cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Tls(#[from] crate::tls::StoreError),
     /// The same, of `[xmpp.server]`.
-    #[error("{0}")]
+    #[error(transparent)]
     ServerTls(#[from] crate::tls::xmpp::Trouble),
     /// The mappings contradict each other.
     #[error("the domain mappings contradict each other: {0}")]
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("the system gives no random numbers")]
     Random,
     /// What is kept cannot be used, or no longer.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] store::Error),
 }
 

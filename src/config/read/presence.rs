@@ -31,15 +31,36 @@ pub(super) fn rules(section: &Section<'_>, peer: Option<&'static Preset>) -> Pre
         list.dedup();
         list
     };
+    let watch = packages("watch", WATCHED, watch.unwrap_or(defaults.watch));
+    let serve = packages("serve", SERVED, defaults.serve);
+    let dnd_is_busy = section.boolean("dnd_is_busy", defaults.dnd_is_busy);
+    without_effect(section, &watch, dnd_is_busy && !serve.contains(&Package::Dialog));
     let expires = section.duration("expires", SECOND * LEAST_EXPIRES..=24 * HOUR, SECOND * defaults.expires);
     PresenceRules {
-        watch: packages("watch", WATCHED, watch.unwrap_or(defaults.watch)),
-        serve: packages("serve", SERVED, defaults.serve),
+        watch,
+        serve,
         expires: u32::try_from(expires.as_secs()).unwrap_or(defaults.expires),
         phone: phone(section, peer),
-        dnd_is_busy: section.boolean("dnd_is_busy", defaults.dnd_is_busy),
+        dnd_is_busy,
         publish: section.boolean("publish", defaults.publish),
         list: section.parsed("list", list_user),
+    }
+}
+
+/// What is written and changes nothing.
+fn without_effect(section: &Section<'_>, watch: &[Package], is_unlit: bool) {
+    if is_unlit {
+        let todo = "write serve = [\"presence\", \"dialog\"], or remove it";
+        section.warn("dnd_is_busy", "lights no lamp without \"dialog\" in serve", todo);
+    }
+    if !watch.is_empty() || section.has_error("watch") {
+        return;
+    }
+    for key in ["busy", "busy_text", "ringing_text", "held_text", "caller_of"] {
+        if section.has(key) {
+            let todo = "write what is to be watched into watch, or remove it";
+            section.warn(key, "means nothing with watch = []", todo);
+        }
     }
 }
 

@@ -166,7 +166,7 @@ fn the_examples_of_the_readme_about_accounts_are_right() {
     let readme = include_str!("../../../README.md");
     let blocks: Vec<_> =
         readme.split("```toml pbx\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let text = blocks.concat();
     let inline = |line: &str| match line.strip_prefix("password_file") {
         Some(rest) => format!("password{rest}"),
@@ -177,6 +177,7 @@ fn the_examples_of_the_readme_about_accounts_are_right() {
     let domain = &config.domains[0];
     assert!(domain.register.is_some() && domain.users.len() == 1 && domain.credentials.len() == 1);
     assert_eq!(config.sip.accounts.len(), 1);
+    assert!(domain.presence.dnd_is_busy && domain.presence.serve.len() == 2);
 }
 
 #[test]

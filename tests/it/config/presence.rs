@@ -1,6 +1,6 @@
 //! `[domain.presence]` and `[presence]`.
 
-use super::{SMALL, lines, parse};
+use super::{Folder, SMALL, lines, parse, stox};
 use std::time::Duration;
 use stox::gateway::record::Package;
 use stox::model::presence::Show;
@@ -52,6 +52,49 @@ fn mistakes_about_presence_are_told_with_their_remedies() {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].contains(told) && found[0].starts_with("14: "), "{found:#?}");
     }
+}
+
+#[test]
+fn what_has_no_effect_is_warned_of() {
+    let warned = |text: &str| lines(parse(&with(&format!("[domain.presence]\n{text}"))).unwrap().warnings);
+    assert_eq!(
+        warned("dnd_is_busy = true"),
+        [
+            "14: warning: domain.presence.dnd_is_busy: lights no lamp without \"dialog\" in serve; write serve = \
+          [\"presence\", \"dialog\"], or remove it"
+        ]
+    );
+    assert_eq!(
+        warned("watch = []\nbusy_text = \"In a call\""),
+        [
+            "15: warning: domain.presence.busy_text: means nothing with watch = []; write what is to be watched into watch, or \
+          remove it"
+        ]
+    );
+    // Words count without "dialog", too: servers say in presence documents that somebody is on the phone.
+    assert_eq!(warned("busy_text = \"In a call\"\nserve = [\"dialog\"]\ndnd_is_busy = true"), Vec::<String>::new());
+}
+
+#[test]
+fn limits_of_presence_have_bounds() {
+    let told = lines(parse(&format!("{SMALL}[presence]\nnotify_every = \"2h\"\nper_watcher = 0\n")).unwrap_err());
+    assert_eq!(
+        told,
+        [
+            "18: presence.notify_every: \"2h\" is out of range; write a duration from 0s to 3600s",
+            "19: presence.per_watcher: 0 is out of range; write a whole number from 1 to 10000000",
+        ]
+    );
+}
+
+#[test]
+fn a_store_without_its_directory_is_warned_of() {
+    let dir = Folder::new("store-directory");
+    let url = format!("[store]\nurl = \"sqlite:{}/not/stox.db\"\n[sip]", dir.0.display());
+    let file = dir.write("stox.toml", &SMALL.replace("[sip]", &url), 0o600);
+    let (_, out, _) = stox(&["check", "--config", file.to_str().unwrap()]);
+    assert!(out.contains("warning: store.url: there is no ") && out.contains("make it, for the user"), "{out}");
+    assert!(out.contains(": OK: "), "{out}");
 }
 
 #[test]

@@ -22,6 +22,9 @@ impl Gateway {
         if watch.presence.gone {
             lines.push(format!("  {watcher} is offline, so no subscription is kept; it begins again when she comes"));
         }
+        if watch.usages.is_empty() && !watch.presence.gone {
+            lines.push("  no subscription yet; after a start its turn comes within five minutes".to_owned());
+        }
         for one in &watch.usages {
             let standing = match one.standing {
                 Standing::Open => "is asked for",
