@@ -59,10 +59,8 @@ fn what_has_no_effect_is_warned_of() {
     let warned = |text: &str| lines(parse(&with(&format!("[domain.presence]\n{text}"))).unwrap().warnings);
     assert_eq!(
         warned("dnd_is_busy = true"),
-        [
-            "14: warning: domain.presence.dnd_is_busy: lights no lamp without \"dialog\" in serve; write serve = \
-          [\"presence\", \"dialog\"], or remove it"
-        ]
+        ["14: warning: domain.presence.dnd_is_busy: lights no lamp without \"dialog\" in serve; write serve = \
+          [\"presence\", \"dialog\"], or remove it"]
     );
     assert_eq!(
         warned("watch = []\nbusy_text = \"In a call\""),
