@@ -23,3 +23,4 @@ mod to_xmpp;
 mod usages;
 mod voicemail;
 mod watch;
+mod watch_again;

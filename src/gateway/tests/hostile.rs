@@ -6,8 +6,9 @@ use super::watch::{Play, open};
 use crate::gateway::record::{Authorization, AuthorizationRecord, Direction, Kind, Record, RecordId, Write, shard_of};
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
 use crate::gateway::{Input, Settings};
+use crate::sip::auth::{Account, Key};
 use crate::sip::message::header::{Contact, NameAddr};
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{Message, Method, Name, Request, Status};
 use crate::time::Timestamp;
 
 const DAY: u32 = 86_400;
@@ -175,4 +176,28 @@ fn a_notifier_that_changes_a_thousand_times_a_second_is_no_flood_of_stanzas() {
     assert!(format!("{last:?}").contains("999"), "{last:?}");
     play.notify(&request, "active;expires=3600", Some(&open("r1", "later")));
     assert_eq!(play.told().len(), 1);
+}
+
+#[test]
+fn whoever_a_dialog_leads_to_gets_no_hash_of_our_password_unless_it_is_a_peer() {
+    let challenge = |bench: &mut Bench, request: &Request| {
+        let mut refusal = request.response(Status::UNAUTHORIZED);
+        refusal.headers.push(Name::WWW_AUTHENTICATE, "Digest realm=\"r\", nonce=\"n\", algorithm=MD5, qop=\"auth\"");
+        bench.hear(Message::Response(refusal));
+    };
+    for (contact, answered) in [("sip:203.0.113.9", false), ("sip:192.0.2.10", true)] {
+        let mut play = Play::with(|settings| {
+            settings.routes[0].1.credentials =
+                vec![Account { realm: None, username: "stox".to_owned(), key: Key::password("secret") }];
+        });
+        let request = play.asked();
+        play.bench.answer(&request, 200);
+        play.contact = contact;
+        play.notify(&request, "active;expires=3600", Some(&open("r1", "")));
+        let refresh = play.next_subscribe(3_600 * SECOND);
+        challenge(&mut play.bench, &refresh);
+        let again = play.bench.requests();
+        let proven = again.iter().any(|request| request.headers.has(Name::AUTHORIZATION));
+        assert_eq!(proven, answered, "{contact}: {again:?}");
+    }
 }

@@ -14,38 +14,40 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Juliet at the gateway, and Romeo's presence agent.
 pub(super) struct Play {
     pub(super) bench: Bench,
-    writes: Vec<Write>,
-    cseq: u32,
+    pub(super) writes: Vec<Write>,
+    pub(super) cseq: u32,
+    /// Where Romeo says that he is.
+    pub(super) contact: &'static str,
 }
 
 impl Play {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    fn with(change: fn(&mut Settings)) -> Self {
-        Self { bench: Bench::with(change), writes: Vec::new(), cseq: 0 }
+    pub(super) fn with(change: fn(&mut Settings)) -> Self {
+        Self { bench: Bench::with(change), writes: Vec::new(), cseq: 0, contact: "sip:192.0.2.10" }
     }
 
-    fn juliet(&mut self, kind: &str) {
+    pub(super) fn juliet(&mut self, kind: &str) {
         self.bench.stanza(&format!("<presence from='juliet@xmpp.example' to='romeo@sip.example' type='{kind}'/>"));
     }
 
     /// She has asked, and this SUBSCRIBE went out.
-    fn asked(&mut self) -> Request {
+    pub(super) fn asked(&mut self) -> Request {
         self.juliet("subscribe");
         self.subscribe()
     }
 
     /// The one SUBSCRIBE that went out.
-    fn subscribe(&mut self) -> Request {
+    pub(super) fn subscribe(&mut self) -> Request {
         let mut requests = self.bench.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests.remove(0)
     }
 
     /// The next SUBSCRIBE, within `most`.
-    fn next_subscribe(&mut self, most: Duration) -> Request {
+    pub(super) fn next_subscribe(&mut self, most: Duration) -> Request {
         for _ in 0..most.as_secs() {
             self.bench.pass(SECOND);
             if let Some(request) = self.bench.requests().pop() {
@@ -83,9 +85,10 @@ impl Play {
         let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") };
         let notify = format!(
             "NOTIFY {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-n{cseq};rport\r\nMax-Forwards: 70\r\n\
-             From: {to};tag=agent\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: {cseq} NOTIFY\r\nContact: <sip:192.0.2.10>\r\n\
+             From: {to};tag=agent\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: {cseq} NOTIFY\r\nContact: <{contact}>\r\n\
              Event: {package}\r\nSubscription-State: {state}\r\n{kind}Content-Length: {length}\r\n\r\n{body}",
             cseq = self.cseq,
+            contact = self.contact,
             from = header("From"),
             call = header("Call-ID"),
             length = body.len(),
@@ -105,7 +108,7 @@ impl Play {
         self.bench.told().into_iter().filter_map(presence).collect()
     }
 
-    fn kinds(&mut self) -> Vec<PresenceKind> {
+    pub(super) fn kinds(&mut self) -> Vec<PresenceKind> {
         self.told().iter().map(|presence| presence.kind).collect()
     }
 
@@ -427,81 +430,4 @@ fn a_pair_is_explained_with_its_dialog_its_deadlines_and_what_is_shown() {
     }
     let strangers = play.bench.gateway.explain_pair("a@xmpp.example", "b@xmpp.example", play.bench.now());
     assert_eq!(strangers, ["neither is a SIP user of a [[domain]]"]);
-}
-
-/// What the store would have after `play`, given to a new gateway.
-fn after_a_crash(mut play: Play) -> Play {
-    play.bench.gateway.take_writes(&mut play.writes);
-    let mut kept: Vec<(Kind, u64, Record)> = Vec::new();
-    for write in &play.writes {
-        let (kind, id) = match write {
-            Write::Put(record) => match record.as_ref() {
-                Record::Authorization(one) => (Kind::Authorization, one.id.0),
-                Record::Dialog(one) => (Kind::Dialog, one.id.0),
-                Record::Publication(one) => (Kind::Publication, one.id.0),
-            },
-            Write::Drop(kind, id) => (*kind, id.0),
-        };
-        kept.retain(|(known, name, _)| (*known, *name) != (kind, id));
-        if let Write::Put(record) = write {
-            kept.push((kind, id, Record::clone(record)));
-        }
-    }
-    kept.sort_by_key(|(kind, ..)| *kind);
-    let mut next = Play { bench: Bench::new(), writes: play.writes, cseq: play.cseq };
-    let now = next.bench.now();
-    next.bench.gateway.restore(kept.into_iter().map(|(.., record)| record).collect(), now);
-    next
-}
-
-#[test]
-fn after_a_crash_the_dialog_goes_on_and_nobody_is_asked_again() {
-    let (play, request) = Play::granted();
-    let before = request.headers.cseq().unwrap().number;
-    let mut play = after_a_crash(play);
-    assert!(play.bench.requests().is_empty(), "not all at once");
-    let refresh = play.next_subscribe(301 * SECOND);
-    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
-    assert!(refresh.headers.cseq().unwrap().number > before);
-    play.bench.answer(&refresh, 200);
-    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
-    assert_eq!(play.kinds(), [PresenceKind::Available]);
-    play.juliet("unsubscribe");
-    assert_eq!(play.kinds(), [PresenceKind::Unavailable]);
-}
-
-#[test]
-fn an_authorization_without_a_dialog_begins_a_new_one_after_a_crash() {
-    let (mut play, request) = Play::granted();
-    play.notify(&request, "terminated;reason=probation;retry-after=600", None);
-    let mut play = after_a_crash(play);
-    let anew = play.next_subscribe(301 * SECOND);
-    assert_ne!(anew.headers.call_id(), request.headers.call_id());
-    play.bench.answer(&anew, 200);
-    play.notify(&anew, "active;expires=3600", Some(&open("r1", "")));
-    assert_eq!(play.kinds(), [PresenceKind::Available], "and no word about the roster");
-}
-
-#[test]
-fn a_request_that_was_pending_is_still_pending_after_a_crash() {
-    let mut play = Play::new();
-    let request = play.asked();
-    play.bench.answer(&request, 200);
-    play.notify(&request, "pending;expires=3600", None);
-    let mut play = after_a_crash(play);
-    let refresh = play.next_subscribe(301 * SECOND);
-    play.bench.answer(&refresh, 200);
-    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
-    assert_eq!(play.kinds(), [PresenceKind::Subscribed, PresenceKind::Available]);
-}
-
-#[test]
-fn a_watcher_who_comes_after_a_crash_does_not_wait_for_her_turn() {
-    let (play, request) = Play::granted();
-    let mut play = after_a_crash(play);
-    play.juliet("probe");
-    let refresh = play.subscribe();
-    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
-    play.juliet("probe");
-    assert!(play.bench.requests().is_empty(), "once is enough");
 }

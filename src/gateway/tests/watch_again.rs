@@ -1,0 +1,87 @@
+//! A watcher after a crash of the gateway: what was committed is all there is.
+
+use std::time::Duration;
+
+use super::bench::Bench;
+use super::watch::{Play, open};
+use crate::gateway::record::{Kind, Record, Write};
+use crate::xmpp::stanza::PresenceKind;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the store would have after `play`, given to a new gateway.
+fn after_a_crash(mut play: Play) -> Play {
+    play.bench.gateway.take_writes(&mut play.writes);
+    let mut kept: Vec<(Kind, u64, Record)> = Vec::new();
+    for write in &play.writes {
+        let (kind, id) = match write {
+            Write::Put(record) => match record.as_ref() {
+                Record::Authorization(one) => (Kind::Authorization, one.id.0),
+                Record::Dialog(one) => (Kind::Dialog, one.id.0),
+                Record::Publication(one) => (Kind::Publication, one.id.0),
+            },
+            Write::Drop(kind, id) => (*kind, id.0),
+        };
+        kept.retain(|(known, name, _)| (*known, *name) != (kind, id));
+        if let Write::Put(record) = write {
+            kept.push((kind, id, Record::clone(record)));
+        }
+    }
+    kept.sort_by_key(|(kind, ..)| *kind);
+    let mut next = Play { bench: Bench::new(), writes: play.writes, cseq: play.cseq, contact: play.contact };
+    let now = next.bench.now();
+    next.bench.gateway.restore(kept.into_iter().map(|(.., record)| record).collect(), now);
+    next
+}
+
+#[test]
+fn after_a_crash_the_dialog_goes_on_and_nobody_is_asked_again() {
+    let (play, request) = Play::granted();
+    let before = request.headers.cseq().unwrap().number;
+    let mut play = after_a_crash(play);
+    assert!(play.bench.requests().is_empty(), "not all at once");
+    let refresh = play.next_subscribe(301 * SECOND);
+    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
+    assert!(refresh.headers.cseq().unwrap().number > before);
+    play.bench.answer(&refresh, 200);
+    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
+    assert_eq!(play.kinds(), [PresenceKind::Available]);
+    play.juliet("unsubscribe");
+    assert_eq!(play.kinds(), [PresenceKind::Unavailable]);
+}
+
+#[test]
+fn an_authorization_without_a_dialog_begins_a_new_one_after_a_crash() {
+    let (mut play, request) = Play::granted();
+    play.notify(&request, "terminated;reason=probation;retry-after=600", None);
+    let mut play = after_a_crash(play);
+    let anew = play.next_subscribe(301 * SECOND);
+    assert_ne!(anew.headers.call_id(), request.headers.call_id());
+    play.bench.answer(&anew, 200);
+    play.notify(&anew, "active;expires=3600", Some(&open("r1", "")));
+    assert_eq!(play.kinds(), [PresenceKind::Available], "and no word about the roster");
+}
+
+#[test]
+fn a_request_that_was_pending_is_still_pending_after_a_crash() {
+    let mut play = Play::new();
+    let request = play.asked();
+    play.bench.answer(&request, 200);
+    play.notify(&request, "pending;expires=3600", None);
+    let mut play = after_a_crash(play);
+    let refresh = play.next_subscribe(301 * SECOND);
+    play.bench.answer(&refresh, 200);
+    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
+    assert_eq!(play.kinds(), [PresenceKind::Subscribed, PresenceKind::Available]);
+}
+
+#[test]
+fn a_watcher_who_comes_after_a_crash_does_not_wait_for_her_turn() {
+    let (play, request) = Play::granted();
+    let mut play = after_a_crash(play);
+    play.juliet("probe");
+    let refresh = play.subscribe();
+    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
+    play.juliet("probe");
+    assert!(play.bench.requests().is_empty(), "once is enough");
+}
