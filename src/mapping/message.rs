@@ -22,6 +22,7 @@ mod table;
 pub mod thread;
 mod xmpp;
 
+pub(crate) use sip::language;
 pub use sip::{Form, Outgoing};
 pub(super) use table::{BUILT_IN, ContentTable};
 

@@ -25,6 +25,15 @@ pub struct Presence {
 }
 
 impl Presence {
+    /// Gives `lang` to all words without a language of their own: that of the message the document came in.
+    pub fn speak(&mut self, lang: &str) {
+        let tuples = self.tuples.iter_mut().flat_map(|tuple| &mut tuple.notes);
+        let person = self.person.iter_mut().flat_map(|person| &mut person.notes);
+        for note in self.notes.iter_mut().chain(tuples).chain(person) {
+            note.lang.get_or_insert_with(|| lang.to_owned());
+        }
+    }
+
     /// Whether a tuple of the presentity itself is open.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -49,10 +49,12 @@ impl Unusable {
 }
 
 impl Body {
-    /// Reads what `package` has; a body of another type is kept as it is. `most`: bytes of a presence document.
+    /// Reads what `package` has; a body of another type is kept as it is. `lang`: the language of words that have none of
+    /// their own (RFC 8048 table 2). `most`: bytes of a presence document.
     pub(in super::super) fn read(
         package: Package,
         content_type: String,
+        lang: Option<&str>,
         bytes: Vec<u8>,
         most: usize,
     ) -> Result<Self, Unusable> {
@@ -61,7 +63,10 @@ impl Body {
         let document = match package {
             Package::Presence if is(pidf::MEDIA_TYPE) => {
                 let limits = pidf::Limits { bytes: most, ..pidf::Limits::default() };
-                let read = pidf::read(&bytes, &limits).map_err(Unusable::Presence)?;
+                let mut read = pidf::read(&bytes, &limits).map_err(Unusable::Presence)?;
+                if let Some(lang) = lang {
+                    read.speak(lang);
+                }
                 Some(Document::Presence(Box::new(read)))
             }
             Package::Dialog if is(dialog_info::MEDIA_TYPE) => {

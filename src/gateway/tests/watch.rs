@@ -1,5 +1,7 @@
 //! XMPP users watch SIP users: the decision table of RFC 8048 section 5.2 with its later clarifications.
 
+mod seen;
+
 use std::time::Duration;
 
 use super::bench::Bench;

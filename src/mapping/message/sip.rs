@@ -317,7 +317,8 @@ fn refuse_expired(request: &Request, date: Option<Timestamp>, now: Timestamp) ->
     }
 }
 
-fn language(headers: &Headers) -> Option<String> {
+/// The language that Content-Language gives to what has none of its own.
+pub(crate) fn language(headers: &Headers) -> Option<String> {
     headers.text(Name::CONTENT_LANGUAGE).and_then(|list| first_language(Some(&list)))
 }
 

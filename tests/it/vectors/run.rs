@@ -4,6 +4,7 @@ mod compare;
 mod notified;
 mod parts;
 mod phone;
+mod play;
 mod presence;
 
 use super::Vector;
@@ -24,6 +25,9 @@ pub(super) const OUTGOING: Outgoing<'static> =
     Outgoing { from_tag: "12345", call_id: "D9AA95FD-2BD5-46E2-AF0F-6CFAA96BDDFA", cseq: 1, language: None };
 
 pub(super) fn run(vector: &Vector) -> Result<(), String> {
+    if play::is_one(vector) {
+        return play::run(vector);
+    }
     if notified::is_one(vector) {
         return notified::run(vector);
     }

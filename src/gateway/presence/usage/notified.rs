@@ -19,6 +19,7 @@ use super::super::super::{Gateway, events};
 use super::sending::types;
 use super::table::{Kept, Step};
 use super::{Body, UsageId};
+use crate::mapping::message::language;
 use crate::model::{Failure, Reason};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::endpoint::{Flow, ServerId};
@@ -161,7 +162,8 @@ fn body(request: &Request, package: Package, accepts: &str, most: usize) -> Resu
         return Err(Box::new(refusal));
     }
     let content_type = request.headers.text(Name::CONTENT_TYPE).unwrap_or_default().into_owned();
-    match Body::read(package, content_type, bytes.to_vec(), most) {
+    let lang = language(&request.headers);
+    match Body::read(package, content_type, lang.as_deref(), bytes.to_vec(), most) {
         Ok(body) => Ok(Some(body)),
         Err(why) => {
             tracing::debug!(call_id = request.headers.call_id(), %why, "a notification's document cannot be used");

@@ -55,7 +55,9 @@ impl Gateway {
                 let Some((_, route)) = self.settings.routes.get(poll.route) else { return };
                 let user = poll.target.local().unwrap_or_default();
                 let Some(state) = view.state(&route.presence.phone, user) else { return };
-                let told = self.mapping.presence_to_xmpp(&state, &poll.target.to_bare(), &poll.watcher, now.wall);
+                let mut told = self.mapping.presence_to_xmpp(&state, &poll.target.to_bare(), &poll.watcher, now.wall);
+                // Who asks for one resource wants to hear of that alone (RFC 6121 section 4.3.2).
+                told.retain(|one| poll.target.is_bare() || one.from.as_ref() == Some(&poll.target));
                 let link = poll.link;
                 if self.link_is_up(link) {
                     self.outputs.extend(told.into_iter().map(|one| Output::Stanza(link, Stanza::Presence(one))));

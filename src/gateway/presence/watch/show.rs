@@ -97,6 +97,21 @@ impl Gateway {
         self.outputs.extend(events.into_iter().map(|event| Output::Stanza(link, Stanza::Message(event))));
     }
 
+    /// Says how one resource is, and of one that is not there that it is unavailable. While nothing is known, nothing is said:
+    /// the watcher is told as soon as something is.
+    pub(super) fn show_one(&mut self, id: RecordId, one: &Jid, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get(&id) else { return };
+        let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
+        let (target, watcher, link) = (&watch.target, watch.watcher.as_jid(), watch.link);
+        let Some(state) = watch.view.state(&route.presence.phone, target.local().unwrap_or_default()) else { return };
+        let mut told = self.mapping.presence_to_xmpp(&state, target, watcher, now.wall).into_iter();
+        let told = told.find(|presence| presence.from.as_ref() == Some(one));
+        let told = told.unwrap_or_else(|| Presence::new(one.clone(), watcher.clone(), PresenceKind::Unavailable));
+        if self.link_is_up(link) {
+            self.outputs.push(Output::Stanza(link, Stanza::Presence(told)));
+        }
+    }
+
     /// The watcher sees nobody any more.
     pub(super) fn show_gone(&mut self, id: RecordId, _now: Now) {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };

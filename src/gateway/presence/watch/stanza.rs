@@ -145,6 +145,11 @@ impl Gateway {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         watch.presence.gone = false;
         match watch.stage {
+            // Who asks for one resource wants to hear of that alone (RFC 6121 section 4.3.2).
+            Stage::Granted if !to.is_bare() => {
+                self.open_usages(id, now);
+                self.show_one(id, to, now);
+            }
             Stage::Granted => {
                 watch.shown.clear();
                 self.begin_again(id, now);

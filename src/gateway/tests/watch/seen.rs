@@ -1,0 +1,102 @@
+//! What a watcher sees, and nobody else.
+
+use super::{Play, SECOND, open};
+use crate::sip::message::{Message, Name, Request, wire};
+use crate::xmpp::stanza::{Presence, PresenceKind};
+
+fn from(presence: &Presence) -> &str {
+    presence.from.as_ref().map(|from| from.as_str()).unwrap_or_default()
+}
+
+#[test]
+fn a_probe_for_one_resource_is_answered_with_that_alone() {
+    let (mut play, request) = Play::granted();
+    let second = "<tuple id='ID-r2'><status><basic>open</basic></status></tuple></presence>";
+    play.notify(&request, "active", Some(&open("r1", "").replace("</presence>", second)));
+    play.told();
+    let mut ask = |resource: &str| {
+        play.bench
+            .stanza(&format!("<presence from='juliet@xmpp.example' to='romeo@sip.example/{resource}' type='probe'/>"));
+        play.told()
+    };
+    let told = ask("r2");
+    assert_eq!((told.len(), from(&told[0]), told[0].kind), (1, "romeo@sip.example/r2", PresenceKind::Available));
+    let told = ask("r3");
+    assert_eq!((told.len(), from(&told[0]), told[0].kind), (1, "romeo@sip.example/r3", PresenceKind::Unavailable));
+    play.juliet("probe");
+    assert_eq!(play.kinds().len(), 2, "and for all of them with all");
+}
+
+#[test]
+fn a_look_at_one_resource_shows_that_alone() {
+    for (resource, seen) in [("r1", 1), ("r9", 0)] {
+        let mut play = Play::new();
+        play.bench.stanza(&format!(
+            "<presence from='juliet@xmpp.example/b' to='romeo@sip.example/{resource}' type='probe'/>"
+        ));
+        let poll = play.subscribe();
+        play.bench.answer(&poll, 200);
+        play.notify(&poll, "terminated;reason=timeout", Some(&open("r1", "")));
+        assert_eq!(play.told().len(), seen, "{resource}");
+    }
+}
+
+#[test]
+fn words_without_a_language_have_that_of_the_notify() {
+    let (mut play, request) = Play::granted();
+    let body = open("r1", "Ciao").replace("</tuple>", "<note xml:lang='en'>Hello</note></tuple>");
+    play.notify(&request, "active\r\nContent-Language: it, fr", Some(&body));
+    let told = play.told();
+    let mut words: Vec<_> = told[0].statuses().collect();
+    words.sort();
+    let words: Vec<_> = words.iter().map(|(lang, text)| (*lang, &**text)).collect();
+    assert_eq!(words, [(Some("en"), "Hello"), (Some("it"), "Ciao")]);
+}
+
+/// Each has a dialog of her own, so a presence agent may tell them different things (RFC 8048 section 8.2).
+#[test]
+fn two_who_watch_the_same_user_hear_only_what_was_told_to_each() {
+    let (mut play, first) = Play::granted();
+    play.bench.stanza("<presence from='nurse@xmpp.example' to='romeo@sip.example' type='subscribe'/>");
+    let second = play.subscribe();
+    play.bench.answer(&second, 200);
+    play.notify(&second, "active;expires=3600", Some(&open("r1", "for the nurse")));
+    let to =
+        |told: &[Presence]| told.iter().all(|one| one.to.as_ref().is_some_and(|to| to.bare() == "nurse@xmpp.example"));
+    let told = play.told();
+    assert!(told.len() == 2 && to(&told), "{told:?}");
+    play.notify(&first, "active;expires=3600", Some(&open("r1", "for Juliet")));
+    let told = play.told();
+    assert!(told.len() == 1 && !to(&told), "{told:?}");
+    assert_eq!(told[0].statuses().count(), 1);
+}
+
+#[test]
+fn nobody_ends_a_subscription_from_outside_its_dialog() {
+    let (mut play, request) = Play::granted();
+    play.bench.statuses();
+    let mut stranger: Request = request.clone();
+    stranger.headers.replace(Name::CALL_ID, "another@192.0.2.10");
+    play.notify(&stranger, "terminated;reason=rejected", None);
+    assert_eq!((play.kinds(), play.bench.statuses()), (vec![], vec![481]));
+    play.bench.hear(Message::Request(of_another_dialog(&request)));
+    assert_eq!((play.kinds(), play.bench.statuses()), (vec![], vec![481]));
+    play.bench.pass(SECOND);
+    play.notify(&request, "active", Some(&open("r1", "still")));
+    assert_eq!(play.kinds(), [PresenceKind::Available]);
+}
+
+/// A NOTIFY of Romeo's in a dialog that is not his.
+fn of_another_dialog(subscribe: &Request) -> Request {
+    let header = |name| subscribe.headers.text(name).unwrap().into_owned();
+    let (from, to, call) = (header(Name::FROM), header(Name::TO), header(Name::CALL_ID));
+    let notify = format!(
+        "NOTIFY sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-spoof\r\nMax-Forwards: 70\r\n\
+         From: {to};tag=mercutio\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: 1 NOTIFY\r\nContact: <sip:192.0.2.10>\r\n\
+         Event: presence\r\nSubscription-State: terminated;reason=rejected\r\nContent-Length: 0\r\n\r\n"
+    );
+    match wire::parse(notify.as_bytes()).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a request"),
+    }
+}
