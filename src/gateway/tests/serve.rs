@@ -331,3 +331,19 @@ fn what_her_server_says_of_the_question_ends_it() {
         assert_eq!(Phone::new("c2").subscribe(&mut bench, "").status(), again, "{condition}");
     }
 }
+
+#[test]
+fn one_word_of_the_bare_address_is_of_all_devices() {
+    let mut bench = Bench::new();
+    allowed(&mut bench, "c1");
+    let mut tell = |resource: &str, attributes: &str| {
+        juliet(&mut bench, resource, attributes, "");
+        bench.pass(6 * SECOND);
+        let heard = Heard::of(&mut bench);
+        answer_all(&mut bench, &heard, 200);
+        heard.notifies.iter().map(body).collect::<String>()
+    };
+    tell("/tablet", "");
+    let none = tell("", "type='unavailable'");
+    assert!(none.contains(">closed<") && !none.contains(">open<"), "{none}");
+}

@@ -50,7 +50,7 @@ impl Row {
 }
 
 /// Numbered requirements, and how many there are: RFC 7247, 8048, 7572, 3922, 3863, 4479, 4480, 3862, 3428, 3994, 3860, 3261,
-/// 6665, 3856, 4235, 3842, 3903, 3857 with 3858, 4662, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
+/// 6665, 3856, 4235, 3842, 3903, 3857 with 3858, 4662, 2779, what no RFC maps (U) and, with XC, RFC 6120 and the extensions.
 const NUMBERED: &[(&str, u32)] = &[
     ("STOX-CORE", 14),
     ("STOX-ADDR", 26),
@@ -64,6 +64,7 @@ const NUMBERED: &[(&str, u32)] = &[
     ("PIDF", 14),
     ("PDM", 5),
     ("CPP", 8),
+    ("IMPP", 10),
     ("E2E", 14),
     ("SIP", 25),
     ("EVT", 20),
@@ -114,9 +115,13 @@ const WHOLE: &[&str] = &[
     "STOX-CORE",
     "STOX-ADDR",
     "STOX-IM",
+    "STOX-PRES",
     "MSG",
     "SIP",
     "EVT",
+    "PRESEV",
+    "CPP",
+    "DLG",
     "PIDF",
     "PDM",
     "RPID",
@@ -133,13 +138,13 @@ const WHOLE: &[&str] = &[
     "XC-SM",
     "XC-DOS",
     "XC-OPS",
+    "XC-SUB",
+    "XC-PRS",
 ];
 
 /// Numbers that need a row; the others are niceties.
 const PARTS: &[(&str, &[u32])] = &[
     ("XC-CMP", &[1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]),
-    ("XC-SUB", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18]),
-    ("XC-PRS", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),
     ("XC-DIS", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("XC-GW", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11]),
     ("XC-IM", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 21, 23]),

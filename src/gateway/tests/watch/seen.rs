@@ -100,3 +100,37 @@ fn of_another_dialog(subscribe: &Request) -> Request {
         Message::Response(_) => panic!("a request"),
     }
 }
+
+#[test]
+fn a_subscription_is_between_people_whatever_devices_are_named() {
+    let mut play = Play::new();
+    play.bench.stanza("<presence from='juliet@xmpp.example/b' to='romeo@sip.example/orchard' type='subscribe'/>");
+    let request = play.subscribe();
+    assert_eq!(request.uri.as_str(), "sip:romeo@sip.example");
+    play.bench.answer(&request, 200);
+    play.notify(&request, "active;expires=3600", Some(&open("r1", "")));
+    let told = play.told();
+    let to = told[0].to.as_ref().map(|to| to.as_str());
+    assert_eq!((from(&told[0]), to), ("romeo@sip.example", Some("juliet@xmpp.example")));
+}
+
+#[test]
+fn a_contact_that_is_removed_says_both_words_in_any_order() {
+    for words in [["unsubscribe", "unsubscribed"], ["unsubscribed", "unsubscribe"]] {
+        let (mut play, request) = Play::granted();
+        words.iter().for_each(|word| play.juliet(word));
+        assert_eq!((play.kinds(), play.kept()), (vec![PresenceKind::Unavailable], None), "{words:?}");
+        let last = play.subscribe();
+        play.bench.answer(&last, 200);
+        play.notify(&request, "terminated;reason=timeout", None);
+        assert_eq!(play.kinds(), [PresenceKind::Unsubscribed], "{words:?}");
+    }
+}
+
+#[test]
+fn who_gives_up_somebody_unknown_hears_that_she_does_not_watch() {
+    let mut play = Play::new();
+    play.bench.stanza("<presence from='juliet@xmpp.example' to='nobody@sip.example' type='unsubscribe'/>");
+    assert_eq!(play.kinds(), [PresenceKind::Unsubscribed]);
+    assert!(play.bench.requests().is_empty());
+}
