@@ -1,6 +1,7 @@
 //! What a watcher sees, and nobody else.
 
-use super::{Play, SECOND, open};
+use super::{HOUR, Play, SECOND, open};
+use crate::gateway::record::Authorization;
 use crate::sip::message::{Message, Name, Request, wire};
 use crate::xmpp::stanza::{Presence, PresenceKind};
 
@@ -133,4 +134,15 @@ fn who_gives_up_somebody_unknown_hears_that_she_does_not_watch() {
     play.bench.stanza("<presence from='juliet@xmpp.example' to='nobody@sip.example' type='unsubscribe'/>");
     assert_eq!(play.kinds(), [PresenceKind::Unsubscribed]);
     assert!(play.bench.requests().is_empty());
+}
+
+/// RFC 2779 section 3.2.4: somebody may go without a word.
+#[test]
+fn an_agent_that_falls_silent_is_unavailable_some_minutes_later_and_stays_in_the_roster() {
+    let (mut play, _) = Play::granted();
+    play.next_subscribe(HOUR);
+    play.bench.pass(60 * SECOND);
+    assert_eq!(play.kinds(), [], "it may only be starting anew");
+    play.bench.pass(300 * SECOND);
+    assert_eq!((play.kinds(), play.kept()), (vec![PresenceKind::Unavailable], Some(Authorization::Granted)));
 }
