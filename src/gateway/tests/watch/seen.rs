@@ -143,6 +143,8 @@ fn an_agent_that_falls_silent_is_unavailable_some_minutes_later_and_stays_in_the
     play.next_subscribe(HOUR);
     play.bench.pass(60 * SECOND);
     assert_eq!(play.kinds(), [], "it may only be starting anew");
-    play.bench.pass(300 * SECOND);
-    assert_eq!((play.kinds(), play.kept()), (vec![PresenceKind::Unavailable], Some(Authorization::Granted)));
+    play.bench.pass(900 * SECOND);
+    // His phone, and then he himself.
+    assert_eq!(play.kinds(), [PresenceKind::Unavailable, PresenceKind::Unavailable]);
+    assert_eq!(play.kept(), Some(Authorization::Granted));
 }
