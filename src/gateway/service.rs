@@ -88,7 +88,9 @@ impl Gateway {
         if let Err(refusal) = check(request) {
             return refusal.response(request);
         }
-        check_required(request, &[]).and_then(|refusal| refusal.response(request))
+        // RFC 4662 section 4.1: the NOTIFYs of a list require it.
+        let known: &[&str] = if request.method == Method::Notify { &["eventlist"] } else { &[] };
+        check_required(request, known).and_then(|refusal| refusal.response(request))
     }
 
     pub(super) fn on_other_request(&mut self, transaction: ServerId, request: &Request, now: Now) {
