@@ -108,9 +108,12 @@ pub(super) const FORKS: u8 = 8;
 /// A subscription is refreshed for those who want its state now no more often than this.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// After a restart subscriptions are refreshed, or asked for anew, over this time and not at once: a million of them are
-/// then some three thousand a second.
+/// After a restart subscriptions are refreshed, or asked for anew, over at least this time and not at once.
 pub(super) const RESTORE_SPREAD: Duration = Duration::from_secs(300);
+
+/// And no more than so many in a second, which no presence server feels: a million of them take half an hour. What would
+/// lapse before its turn comes sooner.
+pub(super) const RESTORE_RATE: u32 = 500;
 
 /// CSeq numbers that one write reserves for the requests in a dialog: at one refresh an hour two days, and a restart leaves
 /// a gap no wider (RFC 3261 section 12.2.2 allows gaps).
@@ -180,3 +183,13 @@ pub(super) const MAILBOXES_OF_ONE: usize = 16;
 /// Resources of a user whose coming and going is followed, to tell her of voicemail when she comes back. Nobody has more; of
 /// those beyond it none counts.
 pub(super) const RESOURCES_SEEN: usize = 16;
+
+/// Watchers whom a user is asked about in [`WATCHERS_ASKED_IN`] because her SIP server has them on its list: more than want
+/// to see anybody in a day, and who calls himself by a thousand names gets no further. The others wait.
+pub(super) const WATCHERS_ASKED: u32 = 20;
+
+/// The time that [`WATCHERS_ASKED`] is about.
+pub(super) const WATCHERS_ASKED_IN: Duration = Duration::from_secs(3_600);
+
+/// What a watcher calls himself is passed on up to so many characters.
+pub(super) const WATCHER_NAME: usize = 128;

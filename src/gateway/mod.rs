@@ -189,6 +189,8 @@ enum Timer {
     Serve(presence::serve::Alarm),
     /// A mailbox is to be subscribed to, or its owner to be told more of it.
     Voicemail(people::UserId),
+    /// The list of who wants to watch a user is to be subscribed to, or there is room to ask her of more of them.
+    Winfo(people::UserId),
 }
 
 impl Gateway {
@@ -251,6 +253,7 @@ impl Gateway {
         gateway.begin_asking();
         gateway.plan_registrations(&sip);
         gateway.plan_voicemail();
+        gateway.plan_winfo();
         gateway
     }
 
@@ -324,6 +327,7 @@ impl Gateway {
                 Timer::Usage(id) => self.on_usage_due(id, now),
                 Timer::Serve(alarm) => self.on_serve_alarm(alarm, now),
                 Timer::Voicemail(user) => self.on_voicemail_due(user, now),
+                Timer::Winfo(user) => self.on_winfo_due(user, now),
             }
         }
     }

@@ -59,6 +59,7 @@ struct Person {
     register: Option<u32>,
     registration: Option<RegistrationId>,
     voicemail: bool,
+    watchers: bool,
 }
 
 impl People {
@@ -78,6 +79,7 @@ impl People {
                     register: user.register,
                     registration: None,
                     voicemail: user.voicemail,
+                    watchers: user.watchers,
                 });
             }
             people.by_jid.push(by_jid);
@@ -104,6 +106,12 @@ impl People {
     /// Number, route, bare JID and address of everybody who is to be told of voicemail.
     pub(super) fn with_voicemail(&self) -> impl Iterator<Item = (UserId, RouteId, &str, &Uri)> {
         let wanting = self.list.iter().enumerate().filter(|(_, person)| person.voicemail);
+        wanting.map(|(user, person)| (user, person.route, person.jid.as_str(), &person.aor))
+    }
+
+    /// The same of everybody whose server is asked who wants to watch her.
+    pub(super) fn with_watchers(&self) -> impl Iterator<Item = (UserId, RouteId, &str, &Uri)> {
+        let wanting = self.list.iter().enumerate().filter(|(_, person)| person.watchers);
         wanting.map(|(user, person)| (user, person.route, person.jid.as_str(), &person.aor))
     }
 

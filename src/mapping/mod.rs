@@ -16,6 +16,7 @@
 //! | [`presence`] | presence stanza <-> presence of one user (RFC 8048) |
 //! | [`subscription`] | how subscriptions end, in the other side's words |
 //! | [`voicemail`] | the state of a mailbox in words |
+//! | [`watchers`] | who waits at a SIP server, in words |
 //! | [`preset`] | what is known of SIP servers by product |
 //! | [`explain`] | what an address becomes, step by step, for a person |
 //! | [`table`] | `mappings/*.toml` |
@@ -33,6 +34,7 @@ pub mod preset;
 pub mod subscription;
 pub mod table;
 pub mod voicemail;
+pub mod watchers;
 
 pub use address::AddressError;
 pub use domain::{Conflict, DomainMapping, Home, RegexRule, Typing, UriForm, UserRule};

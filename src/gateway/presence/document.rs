@@ -2,7 +2,7 @@
 
 use super::super::record::Package;
 use crate::model::presence::Presence;
-use crate::model::{dialog_info, event, pidf, reg_info};
+use crate::model::{dialog_info, event, pidf, reg_info, watcher_info};
 use crate::sip::message::Status;
 
 /// The body of a NOTIFY.
@@ -25,6 +25,8 @@ pub(in super::super) enum Document {
     Calls(dialog_info::Document),
     /// RFC 3680.
     Registrations(reg_info::Document),
+    /// RFC 3858.
+    Watchers(watcher_info::Document),
 }
 
 /// A document that cannot be used.
@@ -33,7 +35,7 @@ pub(in super::super) enum Unusable {
     /// It is no presence that can be read.
     #[error("{0}")]
     Presence(pidf::Error),
-    /// It is nothing about calls or registrations that can be read.
+    /// It is nothing about calls, registrations or watchers that can be read.
     #[error("{0}")]
     Event(event::Error),
 }
@@ -74,6 +76,9 @@ impl Body {
             }
             Package::Reg if is(reg_info::MEDIA_TYPE) => {
                 Some(Document::Registrations(reg_info::read(&bytes).map_err(Unusable::Event)?))
+            }
+            Package::PresenceWinfo if is(watcher_info::MEDIA_TYPE) => {
+                Some(Document::Watchers(watcher_info::read(&bytes).map_err(Unusable::Event)?))
             }
             Package::Presence | Package::Dialog | Package::Reg | Package::MessageSummary | Package::PresenceWinfo => {
                 None

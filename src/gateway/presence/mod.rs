@@ -9,6 +9,8 @@
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
 //! | `explain` | all of it in words for an operator |
 //! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
+//! | `winfo` | who waits for a user's consent at her own SIP server (RFC 3857) |
+//! | `turns` | what a restart has left, one after the other |
 //!
 //! A stanza goes to whoever it concerns: what a *watcher* says (`subscribe`, `unsubscribe`, `probe`) to `watch`, what a
 //! *target* says (`subscribed`, `unsubscribed`) to `serve`; available and unavailable presence tells `serve` what to
@@ -18,9 +20,13 @@ mod document;
 mod explain;
 mod publish;
 pub(super) mod serve;
+mod turns;
 pub(super) mod usage;
 mod voicemail;
 mod watch;
+mod winfo;
+
+use std::time::Duration;
 
 use super::record::{Direction, Record, RecordId, Write};
 use super::{Gateway, Link};
@@ -39,6 +45,10 @@ pub(super) struct Presences {
     served: serve::Served,
     /// Who is told of voicemail, and what she knows.
     mailboxes: voicemail::Mailboxes,
+    /// Who waits for whose consent at her SIP server.
+    waiting: winfo::Waiting,
+    /// When what a restart has left is asked for again.
+    turns: turns::Turns,
     watching: watch::Watching,
     usages: usage::Usages,
     publishing: publish::Publishing,
@@ -89,6 +99,7 @@ impl Gateway {
     /// Takes back what the store has kept, at the start and before any other input. Deadlines that have passed are spread,
     /// so that a restart is no storm.
     pub fn restore(&mut self, records: Vec<Record>, now: Now) {
+        self.presence.turns = turns::Turns::of_records(&records);
         for record in records {
             match record {
                 Record::Authorization(record) => match record.direction {
@@ -103,6 +114,12 @@ impl Gateway {
             }
         }
         self.watches_restored(now);
+    }
+
+    /// How long the next of what a restart has left waits, if it has time.
+    fn turn(&mut self) -> Duration {
+        let chance = self.ids.chance();
+        self.presence.turns.next(chance)
     }
 
     /// A name for a record.

@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `ask` | a SUBSCRIBE: begins a dialog, refreshes or ends it, asks for the state of the moment |
 //! | `hear` | what the target's server says |
+//! | `elsewhere` | who waits for the target's consent at her own SIP server |
 //! | `tell` | NOTIFYs: when they go, what they carry, how they end |
 //! | `state` | what the target's resources have said, as it is kept |
 //! | `keep` | records, and what becomes of them after a restart |
@@ -23,6 +24,7 @@
 
 mod ask;
 mod count;
+mod elsewhere;
 mod explain;
 mod hear;
 mod keep;
@@ -50,7 +52,7 @@ pub(in super::super) struct Pair(Arc<str>);
 
 impl Pair {
     /// Neither can contain U+0000 (RFC 7622 section 3).
-    fn new(watcher: &str, target: &str) -> Self {
+    pub(super) fn new(watcher: &str, target: &str) -> Self {
         let mut text = String::with_capacity(watcher.len() + target.len() + 1);
         text.push_str(watcher);
         text.push('\0');

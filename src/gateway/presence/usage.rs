@@ -15,9 +15,8 @@
 //! # After a restart
 //! Records come back before anybody wants them. A usage that is taken back is found by `usages_of` and gets its owner by
 //! `usage_own`, or by [`usage_open`](Gateway::usage_open) with the same watcher, target and package. Until then it is not
-//! refreshed, and lapses. What it has told before is forgotten, so it is refreshed within [`limits::RESTORE_SPREAD`].
-//!
-//! [`limits::RESTORE_SPREAD`]: super::super::limits::RESTORE_SPREAD
+//! refreshed, and lapses. What it has told before is forgotten, so it is refreshed when its turn comes
+//! (`turns`), and before it lapses.
 
 mod explain;
 mod keeping;

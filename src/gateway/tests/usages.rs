@@ -1,6 +1,7 @@
 //! Our subscriptions on the SIP side: what goes out, what NOTIFYs get, what is kept and comes back.
 
 mod restart;
+mod winfo;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -91,6 +92,11 @@ impl<'a> Notify<'a> {
     }
 
     fn send(&self, bench: &mut Bench) -> Response {
+        self.send_and_see(bench).0
+    }
+
+    /// The answer, and what is asked because of it.
+    fn send_and_see(&self, bench: &mut Bench) -> (Response, Vec<Request>) {
         let contact = text(self.to, Name::CONTACT);
         let uri = contact.trim_matches(['<', '>']);
         let (tag, number) = (self.tag, BRANCHES.fetch_add(1, Ordering::Relaxed));
@@ -112,12 +118,14 @@ impl<'a> Notify<'a> {
         let before = bench.now();
         bench.hear(wire::parse(lines.join("\r\n").as_bytes()).unwrap());
         assert_eq!(bench.now(), before, "answered at once");
-        let transmits = bench.transmits();
-        let mut answers = transmits.iter().filter_map(|transmit| match wire::parse(&transmit.bytes).unwrap() {
-            Message::Response(response) => Some(response),
-            Message::Request(_) => None,
-        });
-        answers.next_back().unwrap()
+        let (mut answer, mut asked) = (None, Vec::new());
+        for transmit in bench.transmits() {
+            match wire::parse(&transmit.bytes).unwrap() {
+                Message::Response(response) => answer = Some(response),
+                Message::Request(request) => asked.push(request),
+            }
+        }
+        (answer.unwrap(), asked)
     }
 }
 

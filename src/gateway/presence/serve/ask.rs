@@ -197,7 +197,7 @@ impl Gateway {
         let mut response = copy.response(request, Status::OK, &contact);
         response.headers.add(&Expires(seconds));
         if seconds == 0 {
-            self.leave(&pair, now);
+            self.leave(&pair);
         } else {
             self.put_dialog(id, now);
             match self.question(&pair, false, now) {
@@ -263,11 +263,11 @@ impl Gateway {
 
     /// He stops watching. If that was his last phone, her client is told that he is gone, unless she sees him
     /// herself and knows better (RFC 8048 section 5.3.3, A-PRES-09).
-    fn leave(&mut self, pair: &Pair, now: Now) {
+    fn leave(&mut self, pair: &Pair) {
         let (watcher, target) = pair.both();
         let others = self.presence.served.dialogs_of(pair).len() > 1;
         if !others && !self.presence.watching.is_granted(target, watcher) {
-            self.say_to_target(pair, PresenceKind::Unavailable, None, now);
+            self.say_to_target(pair, PresenceKind::Unavailable);
         }
     }
 }

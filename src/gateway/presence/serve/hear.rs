@@ -13,6 +13,7 @@ use super::super::super::{Gateway, Link, Output, limits};
 use super::{Pair, Watched};
 use crate::sip::event::notifier::Reason;
 use crate::time::{Now, nanos};
+use crate::xml::Element;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
 
@@ -125,6 +126,11 @@ impl Gateway {
 
     /// Asks the target. It is said until her server has heard it.
     pub(super) fn ask(&mut self, pair: &Pair, now: Now) {
+        self.ask_in_words(pair, Vec::new(), now);
+    }
+
+    /// The same, with `words` in the stanza.
+    pub(super) fn ask_in_words(&mut self, pair: &Pair, words: Vec<Element>, now: Now) {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         watched.asked_at = Some(nanos(now.mono));
         let id = format!("watch-{:x}", watched.id.0);
@@ -133,7 +139,10 @@ impl Gateway {
             self.set_authorization(pair, Authorization::Asked, now);
         }
         self.presence.served.stats.asked += 1;
-        self.say_to_target(pair, PresenceKind::Subscribe, Some(id), now);
+        let said = self.to_target(pair, PresenceKind::Subscribe);
+        if let Some((link, stanza)) = said {
+            self.tell(link, Stanza::Presence(Presence { id: Some(id), payload: words, ..stanza }));
+        }
     }
 
     /// Asks the target's server what her resources say.
@@ -144,20 +153,21 @@ impl Gateway {
             return;
         }
         watched.probed_at = Some(nanos(now.mono));
-        self.say_to_target(pair, PresenceKind::Probe, None, now);
+        self.say_to_target(pair, PresenceKind::Probe);
     }
 
-    /// A stanza in the watcher's name. `subscribe` is kept until it can be said; anything else means nothing later.
-    pub(super) fn say_to_target(&mut self, pair: &Pair, kind: PresenceKind, id: Option<String>, _now: Now) {
-        let link = self.settings.link_of(super::ask::domain(pair.watcher()));
-        let (watcher, target) = (BareJid::parse(pair.watcher()), BareJid::parse(pair.target()));
-        let (Some(link), Ok(watcher), Ok(target)) = (link, watcher, target) else { return };
-        let stanza = Presence { id, ..Presence::new(watcher.as_jid().clone(), target.as_jid().clone(), kind) };
-        if kind == PresenceKind::Subscribe {
-            self.tell(link, Stanza::Presence(stanza));
-        } else if self.link_is_up(link) {
+    /// Says in the watcher's name what means nothing later.
+    pub(super) fn say_to_target(&mut self, pair: &Pair, kind: PresenceKind) {
+        if let Some((link, stanza)) = self.to_target(pair, kind).filter(|(link, _)| self.link_is_up(*link)) {
             self.outputs.push(Output::Stanza(link, Stanza::Presence(stanza)));
         }
+    }
+
+    /// A stanza in the watcher's name, and its way.
+    pub(super) fn to_target(&self, pair: &Pair, kind: PresenceKind) -> Option<(Link, Presence)> {
+        let link = self.settings.link_of(super::ask::domain(pair.watcher()))?;
+        let (watcher, target) = (BareJid::parse(pair.watcher()).ok()?, BareJid::parse(pair.target()).ok()?);
+        Some((link, Presence::new(watcher.as_jid().clone(), target.as_jid().clone(), kind)))
     }
 
     /// The pair is known from now on.

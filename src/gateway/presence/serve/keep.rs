@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::super::record::{Authorization, AuthorizationRecord, DialogRecord, Kind, Record, RecordId, Write};
 use super::super::super::{Gateway, Link, Timer, limits};
+use super::super::turns::Turns;
 use super::tell::Alarm;
 use super::{DIRECTION, Dialog, Pair, Watched};
 use crate::sip::dialog::{self, Parts};
@@ -99,7 +100,8 @@ impl Gateway {
     /// A pair without dialogs: one that she has allowed stays as it is; one that she has not is forgotten in time.
     pub(super) fn tidy_watched(&mut self, pair: &Pair, now: Now) {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
-        if !watched.dialogs.is_empty() || watched.is_granted() {
+        let waits_there = self.presence.waiting.has(pair.watcher(), pair.target());
+        if !watched.dialogs.is_empty() || watched.is_granted() || waits_there {
             return;
         }
         if watched.state.is_none() {
@@ -139,7 +141,8 @@ impl Gateway {
             }
             return;
         }
-        if !watched.dialogs.is_empty() || watched.is_granted() {
+        let waits_there = self.presence.waiting.has(pair.watcher(), pair.target());
+        if !watched.dialogs.is_empty() || watched.is_granted() || waits_there {
             return;
         }
         if self.presence.served.watched.get(pair).is_some_and(|watched| self.is_of_late(watched.changed_at, now)) {
@@ -159,8 +162,7 @@ impl Gateway {
         }
     }
 
-    fn look_after_soon(&mut self, pair: &Pair, now: Now) {
-        let delay = limits::RESTORE_SPREAD.mul_f64(self.ids.chance());
+    fn look_after_in(&mut self, delay: Duration, pair: &Pair, now: Now) {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         watched.needs_word = true;
         self.look_after_at(pair, now.mono + delay);
@@ -174,8 +176,10 @@ impl Gateway {
             (is_here && watched.is_granted() && !watched.dialogs.is_empty()).then(|| pair.clone())
         };
         let pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
+        let mut turns = Turns::of(pairs.len());
         for pair in pairs {
-            self.look_after_soon(&pair, now);
+            let turn = turns.next(self.ids.chance());
+            self.look_after_in(turn, &pair, now);
         }
     }
 
@@ -212,7 +216,8 @@ impl Gateway {
         };
         let pair = Pair::new(&record.watcher, &record.target);
         self.watch(&pair);
-        let left = self.left(record.expires_at, now);
+        let turn = self.turn();
+        let left = self.left(record.expires_at, turn, now);
         let allowed = self.presence.served.watched.get(&pair).is_some_and(Watched::is_granted);
         let notifier = Notifier::restored(now.mono, left, allowed);
         let restored = Dialog {
@@ -223,15 +228,15 @@ impl Gateway {
         };
         self.presence.served.put(record.id, restored);
         self.serve_go_on(record.id, now);
-        self.look_after_soon(&pair, now);
+        self.look_after_in(turn, &pair, now);
     }
 
-    /// What a dialog has left. One that should have ended while nobody was here gets some minutes, so that its phone can
-    /// refresh it, and they do not all end at once; one that a wrong clock has kept too long gets what any may have.
-    fn left(&mut self, expires_at: Timestamp, now: Now) -> Duration {
+    /// What a dialog has left. One that should have ended while nobody was here, or is about to, lives until its turn, so that
+    /// its phone can refresh it, and they do not all end at once; one that a wrong clock has kept too long gets what any may have.
+    fn left(&mut self, expires_at: Timestamp, turn: Duration, now: Now) -> Duration {
         let left = u64::try_from(expires_at.0.saturating_sub(now.wall.0)).unwrap_or_default();
         let left = Duration::from_millis(left).min(Duration::from_secs(limits::LONGEST_WATCH.into()));
-        left.max(limits::RESTORE_SPREAD.mul_f64(self.ids.chance()))
+        if left < limits::RESTORE_SPREAD { left.max(turn) } else { left }
     }
 }
 

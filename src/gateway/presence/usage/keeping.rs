@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::super::record::{DialogRecord, Direction, Kind, Package, Record, Write, shard_of};
 use super::super::super::{Gateway, Timer, limits};
+use super::super::turns::in_time;
 use super::table::{Kept, Usage, Usages};
 use super::{Owner, UsageId, Want};
 use crate::sip::dialog::{Dialog, Parts};
@@ -71,11 +72,11 @@ impl Gateway {
     }
 
     fn take_back(&mut self, record: &DialogRecord, now: Now) -> Option<()> {
-        let spread = limits::RESTORE_SPREAD.mul_f64(self.ids.chance());
+        let (turn, chance) = (self.turn(), self.ids.chance());
         let left = u64::try_from(record.expires_at.0.saturating_sub(now.wall.0)).unwrap_or(0);
         let id = match self.restored(record) {
             Some(id) => id,
-            None => self.new_restored(record, now.mono + spread)?,
+            None => self.new_restored(record, now.mono + turn)?,
         };
         let dialog = restored_dialog(record)?;
         let usage = self.presence.usages.get_mut(id)?;
@@ -87,7 +88,7 @@ impl Gateway {
         // A clock that was set back while we were away makes nothing live longer than it may.
         let left = Duration::from_millis(left).min(Duration::from_secs(u64::from(MAX_EXPIRES)));
         let ends = now.mono + left;
-        let serial = usage.machine.take_back(ends, now.mono + spread.min(left * 2 / 3));
+        let serial = usage.machine.take_back(ends, now.mono + in_time(turn, left, chance));
         usage.dialogs.push(Kept { serial, dialog, record: record.id, reserved: record.cseq_reserved.max(1), ends });
         let (key, package, after) = (usage.key()?, usage.package, usage.machine.state());
         self.presence.usages.numbers.moved(package, before, after);

@@ -1,18 +1,10 @@
 //! After a restart: authorizations are as they were, and what is not subscribed to begins again, spread.
 
-use std::time::Duration;
-
 use super::super::super::Gateway;
-use super::super::super::record::{AuthorizationRecord, RecordId};
+use super::super::super::record::{AuthorizationRecord, Package, RecordId};
 use super::{Clock, Use, Watch};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
-
-/// Subscriptions that begin again after a restart do so within this time, or at [`RATE`] if that takes longer.
-const SPREAD: Duration = Duration::from_secs(300);
-
-/// So many of them in a second at most, which no presence server feels.
-const RATE: u32 = 200;
 
 /// Authorizations that were restored and wait for their dialogs.
 #[derive(Debug, Default)]
@@ -42,7 +34,9 @@ impl Gateway {
         let mut late = Vec::new();
         for id in restored {
             let Some(watch) = self.presence.watching.watches.get(&id) else { continue };
-            let usages = self.usages_of(watch.watcher.as_str(), watch.target.as_str());
+            let mut usages = self.usages_of(watch.watcher.as_str(), watch.target.as_str());
+            // Her own mailbox, and who watches her, are not about presence.
+            usages.retain(|(_, package)| matches!(package, Package::Presence | Package::Dialog | Package::Reg));
             for (usage, _) in &usages {
                 self.usage_own(*usage, super::Owner::Watch(id));
             }
@@ -55,10 +49,9 @@ impl Gateway {
                 late.push(id);
             }
         }
-        let many = u32::try_from(late.len()).unwrap_or(u32::MAX);
-        let spread = SPREAD.max(Duration::from_secs(u64::from(many / RATE)));
-        for (id, place) in late.into_iter().zip(1_u32..) {
-            self.set_watch_clock(id, Clock::Restored, spread.mul_f64(f64::from(place) / f64::from(many.max(1))), now);
+        for id in late {
+            let turn = self.turn();
+            self.set_watch_clock(id, Clock::Restored, turn, now);
         }
     }
 }

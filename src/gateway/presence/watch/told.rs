@@ -15,7 +15,8 @@ impl Gateway {
             Owner::Watch(id) if self.presence.watching.polls.contains_key(&id) => self.on_polled(id, usage, told, now),
             Owner::Watch(id) => self.watch_on_told(id, usage, told, now),
             Owner::Voicemail(_, user) => self.voicemail_on_told(user, told, now),
-            Owner::Winfo(..) | Owner::List(..) => {}
+            Owner::Winfo(_, user) => self.winfo_on_told(user, told, now),
+            Owner::List(..) => {}
         }
     }
 

@@ -32,6 +32,8 @@ impl View {
             }
             Document::Calls(document) => self.0.take_calls(fork, document),
             Document::Registrations(document) => self.0.take_registration(fork, &document),
+            // Nobody watches somebody else's watchers.
+            Document::Watchers(_) => Ok(()),
         }
     }
 
