@@ -158,6 +158,9 @@ pub(super) const ASK_ON_PRESENCE: Duration = Duration::from_secs(3_600);
 /// A user's server is probed for what is not known no more often than this.
 pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long a user's server has to say what her resources say, after a link was lost: what it does not say by then is over.
+pub(super) const PROBE_WAIT: Duration = Duration::from_secs(10);
+
 /// How long the answer to a poll waits for the user's server. RFC 6665 section 4.2.1.2 wants it at once.
 pub(super) const POLL_WAIT: Duration = Duration::from_secs(2);
 

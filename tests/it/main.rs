@@ -23,3 +23,4 @@ mod torture;
 mod vectors;
 mod world;
 mod xml;
+mod years;

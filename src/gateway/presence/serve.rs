@@ -47,7 +47,7 @@ pub(in super::super) use count::ServeStats;
 pub(in super::super) use tell::Alarm;
 
 /// The watcher and the target, bare JIDs: `watcher\0target`. All that belongs to a pair shares one copy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in super::super) struct Pair(Arc<str>);
 
 impl Pair {

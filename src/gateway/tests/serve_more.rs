@@ -320,6 +320,55 @@ fn when_a_link_is_back_her_server_is_asked_what_was_missed() {
 }
 
 #[test]
+fn a_client_that_went_while_the_link_was_away_is_not_shown_for_ever() {
+    let mut bench = Bench::new();
+    allowed(&mut bench, "c1");
+    juliet(&mut bench, "/tablet", "", "");
+    bench.pass(6 * SECOND);
+    let heard = Heard::of(&mut bench);
+    answer_all(&mut bench, &heard, 200);
+    bench.input(Input::LinkDown(0));
+    bench.input(Input::LinkUp(0));
+    while !said(&mut bench).contains(&PROBE.to_owned()) {
+        bench.pass(SECOND);
+    }
+    juliet(&mut bench, "/yn0cl4bnw0yr3vym", "", "<show>away</show>");
+    bench.pass(20 * SECOND);
+    let heard = Heard::of(&mut bench);
+    let text = body(heard.notifies.last().unwrap());
+    assert!(text.contains("ID-yn0cl4bnw0yr3vym") && !text.contains("ID-tablet"), "{text}");
+}
+
+#[test]
+fn who_subscribes_after_a_link_was_away_is_not_told_what_was_known_before() {
+    let mut bench = Bench::new();
+    let mut phone = allowed(&mut bench, "c1");
+    let heard = phone.subscribe(&mut bench, "Expires: 0\r\n");
+    answer_all(&mut bench, &heard, 200);
+    said(&mut bench);
+    bench.input(Input::LinkDown(0));
+    bench.input(Input::LinkUp(0));
+    bench.pass(61 * SECOND);
+    let heard = Phone::new("c2").subscribe(&mut bench, "");
+    assert!(heard.notifies.iter().all(|notify| notify.body().is_empty()));
+    assert_eq!(said(&mut bench), [PROBE]);
+}
+
+#[test]
+fn a_no_that_comes_while_nobody_watches_is_not_remembered_for_ever() {
+    let (mut bench, mut store) = (Bench::new(), BTreeMap::new());
+    let mut phone = allowed(&mut bench, "c1");
+    let heard = phone.subscribe(&mut bench, "Expires: 0\r\n");
+    answer_all(&mut bench, &heard, 200);
+    juliet(&mut bench, "", "type='unsubscribed'", "");
+    kept(&mut bench, &mut store);
+    assert_eq!(store.keys().map(|(kind, _)| *kind).collect::<Vec<_>>(), [Kind::Authorization]);
+    bench.pass(8 * 86_400 * SECOND);
+    kept(&mut bench, &mut store);
+    assert!(store.is_empty());
+}
+
+#[test]
 fn notifications_are_not_written_one_by_one() {
     let mut store = BTreeMap::new();
     let mut bench = Bench::new();

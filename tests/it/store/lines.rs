@@ -46,7 +46,7 @@ async fn every_line_that_cannot_be_taken_is_told_and_then_none_is_taken() {
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let empty = Site::sqlite();
-    let mut check = async |lines: &[String], expected: &[&str]| {
+    let check = async |lines: &[String], expected: &[&str]| {
         std::fs::write(&file, lines.join("\n") + "\n").unwrap();
         let told = told(&empty.place, &file, false).await;
         assert_eq!(told.len(), expected.len(), "{told:#?}");

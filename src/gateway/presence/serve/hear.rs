@@ -76,6 +76,7 @@ impl Gateway {
             watched.heard = None;
         }
         self.end_all(pair, Reason::Rejected, now);
+        // Where he had no dialog, nothing else looks after what is remembered of it.
         self.tidy_watched(pair, now);
     }
 
@@ -108,9 +109,12 @@ impl Gateway {
         let heard = watched.heard.get_or_insert_default();
         let is_new = heard.take(presence) || is_first;
         let dnd_changed = is_first || heard.is_dnd() != was_dnd;
-        if !is_new {
-            return;
+        if is_new {
+            self.tell_watchers(pair, is_first, dnd_changed, now);
         }
+    }
+
+    fn tell_watchers(&mut self, pair: &Pair, is_first: bool, dnd_changed: bool, now: Now) {
         for id in self.presence.served.dialogs_of(pair) {
             let Some(dialog) = self.presence.served.dialogs.get_mut(&id) else { continue };
             if dialog.is_poll && is_first {
@@ -121,6 +125,17 @@ impl Gateway {
                 dialog.waits_since = dialog.waits_since.or(Some(nanos(now.mono)));
             }
             self.serve_go_on(id, now);
+        }
+    }
+
+    /// Her server was asked what her resources say, and has had its time: what it did not repeat is over.
+    pub(super) fn settle_doubt(&mut self, pair: &Pair, now: Now) {
+        let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
+        let Some(heard) = watched.heard.as_mut() else { return };
+        let was_dnd = heard.is_dnd();
+        if heard.settle() {
+            let dnd_changed = heard.is_dnd() != was_dnd;
+            self.tell_watchers(pair, false, dnd_changed, now);
         }
     }
 

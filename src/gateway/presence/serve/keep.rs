@@ -133,17 +133,22 @@ impl Gateway {
                 // Her server is probed when it can be heard, which is when the link is up.
                 Some(Authorization::Granted) if is_up => {
                     watched.probed_at = None;
+                    if let Some(heard) = &mut watched.heard {
+                        heard.doubt();
+                        self.look_after_at(pair, now.mono + limits::PROBE_WAIT);
+                    }
                     self.probe(pair, now);
                 }
-                Some(Authorization::Asked) => self.ask(pair, now),
-                Some(Authorization::Granted | Authorization::Refused) => {}
+                // A phone may have come back in between, and she was asked for it.
+                Some(Authorization::Asked) if watched.asked_at.is_none() => self.ask(pair, now),
+                Some(Authorization::Asked | Authorization::Granted | Authorization::Refused) => {}
                 None => self.end_orphans(pair, now),
             }
             return;
         }
         let waits_there = self.presence.waiting.has(pair.watcher(), pair.target());
         if !watched.dialogs.is_empty() || watched.is_granted() || waits_there {
-            return;
+            return self.settle_doubt(pair, now);
         }
         if self.presence.served.watched.get(pair).is_some_and(|watched| self.is_of_late(watched.changed_at, now)) {
             return self.tidy_watched(pair, now);
@@ -171,11 +176,19 @@ impl Gateway {
     /// A link is back: what was said on it meanwhile is lost, so it is asked for.
     pub(in super::super::super) fn serve_link_up(&mut self, link: Link, now: Now) {
         let Some(domain) = self.settings.links.get(link).cloned() else { return };
+        for (pair, watched) in &mut self.presence.served.watched {
+            if super::ask::domain(pair.watcher()) == domain && watched.dialogs.is_empty() {
+                // Whoever asks next is told what she says then.
+                watched.heard = None;
+            }
+        }
         let concerned = |(pair, watched): (&Pair, &Watched)| {
             let is_here = super::ask::domain(pair.watcher()) == domain;
             (is_here && watched.is_granted() && !watched.dialogs.is_empty()).then(|| pair.clone())
         };
-        let pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
+        let mut pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
+        // The order of the table is another in each process; a simulation shall repeat itself.
+        pairs.sort_unstable();
         let mut turns = Turns::of(pairs.len());
         for pair in pairs {
             let turn = turns.next(self.ids.chance());

@@ -17,6 +17,8 @@ struct Heard {
     resource: Box<str>,
     is_available: bool,
     is_dnd: bool,
+    /// It was heard on a link that broke since, and not again.
+    is_doubtful: bool,
     stanza: Box<[u8]>,
 }
 
@@ -29,12 +31,16 @@ impl State {
             resource: resource.into(),
             is_available,
             is_dnd: is_available && presence.show().is_some_and(|show| show.trim() == "dnd"),
+            is_doubtful: false,
             stanza: compact(presence),
         };
         let known = self.resources.iter().position(|known| *known.resource == *resource);
         if is_available {
-            if known.is_some_and(|at| self.resources[at] == heard) {
-                return false;
+            if let Some(known) = known.and_then(|at| self.resources.get_mut(at)) {
+                known.is_doubtful = false;
+                if *known == heard {
+                    return false;
+                }
             }
             self.resources.retain(|known| known.is_available && *known.resource != *resource);
             if self.resources.len() >= RESOURCES_KEPT {
@@ -60,6 +66,20 @@ impl State {
                 was_available || is_first
             }
         }
+    }
+
+    /// What is known may have been overtaken while nobody heard.
+    pub(super) fn doubt(&mut self) {
+        self.resources.iter_mut().for_each(|heard| heard.is_doubtful = heard.is_available);
+    }
+
+    /// Forgets what was in doubt and was not said again, if anything was said. `true`: something is forgotten.
+    pub(super) fn settle(&mut self) -> bool {
+        let many = self.resources.len();
+        if self.resources.iter().any(|heard| !heard.is_doubtful) {
+            self.resources.retain(|heard| !heard.is_doubtful);
+        }
+        self.resources.len() < many
     }
 
     /// Whether any resource is there.

@@ -153,7 +153,9 @@ impl Gateway {
     /// A link is back: what changed meanwhile is told.
     pub(in super::super::super) fn show_missed(&mut self, link: Link, now: Now) {
         let missed = self.presence.watching.watches.iter().filter(|(_, watch)| watch.link == link && watch.missed);
-        let missed: Vec<_> = missed.map(|(id, _)| *id).collect();
+        let mut missed: Vec<_> = missed.map(|(id, _)| *id).collect();
+        // The order of the table is another in each process; a simulation shall repeat itself.
+        missed.sort_unstable();
         for id in missed {
             self.show(id, now);
         }
