@@ -108,6 +108,18 @@ pub(super) const FORKS: u8 = 8;
 /// A subscription is refreshed for those who want its state now no more often than this.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
 
+/// One notification about a list of contacts (RFC 4662), bytes: as large as a SIP message may be. List servers tell of more
+/// contacts in several.
+pub(super) const LIST_DOCUMENT: usize = 65_535;
+
+/// A contact of whom a list has said nothing for so long has a subscription of its own. Longer than a notifier has for its
+/// first NOTIFY (RFC 6665 section 4.1.2.4).
+pub(super) const LIST_WAIT: Duration = Duration::from_secs(40);
+
+/// Members of a list whose states are kept, until [`LIST_WAIT`] is over, for watches that begin just after the list has told
+/// them.
+pub(super) const LIST_SPARE: usize = 2_000;
+
 /// After a restart subscriptions are refreshed, or asked for anew, over at least this time and not at once.
 pub(super) const RESTORE_SPREAD: Duration = Duration::from_secs(300);
 

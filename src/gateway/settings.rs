@@ -92,7 +92,8 @@ pub struct PresenceRules {
     /// Whether the presence of XMPP users is published to the domain's presence server (RFC 3903) and SIP users ask that
     /// for it.
     pub publish: bool,
-    /// The user part of the address under which the domain takes lists of contacts (RFC 4662, RFC 5367); `None`: it takes none.
+    /// The user part of the address of each watcher's list of contacts (RFC 4662), `{user}` being that of the watcher's; `None`:
+    /// there are no lists.
     pub list: Option<String>,
 }
 

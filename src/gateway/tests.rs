@@ -9,6 +9,7 @@ mod entrance;
 mod held_pings;
 mod hop;
 mod hostile;
+mod lists;
 mod numbers;
 mod prove;
 mod proxy;

@@ -137,10 +137,16 @@ pub fn decode_transfer<'a>(encoding: &str, body: &'a [u8]) -> Option<Cow<'a, [u8
 /// The parts of a multipart body, without preamble and epilogue. A missing closing line is forgiven.
 #[must_use]
 pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
+    parts_up_to(body, boundary, MAX_PARTS)
+}
+
+/// The same, where there may be more than [`MAX_PARTS`]: `most` of them.
+#[must_use]
+pub fn parts_up_to<'a>(body: &'a [u8], boundary: &str, most: usize) -> Vec<&'a [u8]> {
     let mut parts = Vec::new();
     let mut start = None;
     let mut at = 0;
-    while at < body.len() && parts.len() < MAX_PARTS {
+    while at < body.len() && parts.len() < most {
         let tail = body.get(at..).unwrap_or_default();
         let (line, after) = split_line(tail);
         let next = body.len() - after.len();
@@ -155,7 +161,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
         }
         at = next;
     }
-    if let Some(start) = start.filter(|_| parts.len() < MAX_PARTS) {
+    if let Some(start) = start.filter(|_| parts.len() < most) {
         parts.push(body.get(start..).unwrap_or_default());
     }
     parts

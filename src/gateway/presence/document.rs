@@ -1,6 +1,7 @@
 //! The body of a NOTIFY, read before the NOTIFY is answered: whoever sends a document that is not what it says hears so.
 
 use super::super::record::Package;
+use super::lists::{self, ListDocument};
 use crate::model::presence::Presence;
 use crate::model::{dialog_info, event, pidf, reg_info, watcher_info};
 use crate::sip::message::Status;
@@ -12,11 +13,11 @@ pub(in super::super) struct Body {
     pub(in super::super) content_type: String,
     /// The bytes; their number is below the limit.
     pub(in super::super) bytes: Vec<u8>,
-    /// What they say, where that is one document about one user.
+    /// What they say, where that can be read.
     pub(in super::super) document: Option<Document>,
 }
 
-/// A document about one user.
+/// A document.
 #[derive(Debug)]
 pub(in super::super) enum Document {
     /// RFC 3863.
@@ -27,6 +28,8 @@ pub(in super::super) enum Document {
     Registrations(reg_info::Document),
     /// RFC 3858.
     Watchers(watcher_info::Document),
+    /// About many users: RFC 4662.
+    List(Box<ListDocument>),
 }
 
 /// A document that cannot be used.
@@ -35,7 +38,7 @@ pub(in super::super) enum Unusable {
     /// It is no presence that can be read.
     #[error("{0}")]
     Presence(pidf::Error),
-    /// It is nothing about calls, registrations or watchers that can be read.
+    /// It is nothing about calls, registrations, watchers or lists that can be read.
     #[error("{0}")]
     Event(event::Error),
 }
@@ -70,6 +73,11 @@ impl Body {
                     read.speak(lang);
                 }
                 Some(Document::Presence(Box::new(read)))
+            }
+            Package::Presence if is(lists::MEDIA_TYPE) => {
+                let limits = pidf::Limits { bytes: most, ..pidf::Limits::default() };
+                let read = ListDocument::read(&content_type, &bytes, &limits).map_err(Unusable::Event)?;
+                Some(Document::List(Box::new(read)))
             }
             Package::Dialog if is(dialog_info::MEDIA_TYPE) => {
                 Some(Document::Calls(dialog_info::read(&bytes).map_err(Unusable::Event)?))

@@ -7,6 +7,7 @@
 //! | `document` | what a NOTIFY brings |
 //! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
+//! | `lists` | lists of contacts on the SIP side, each in one subscription (RFC 4662) |
 //! | `explain` | all of it in words for an operator |
 //! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
 //! | `winfo` | who waits for a user's consent at her own SIP server (RFC 3857) |
@@ -18,6 +19,7 @@
 
 mod document;
 mod explain;
+mod lists;
 mod publish;
 pub(super) mod serve;
 mod turns;
@@ -50,6 +52,7 @@ pub(super) struct Presences {
     /// When what a restart has left is asked for again.
     turns: turns::Turns,
     watching: watch::Watching,
+    lists: lists::Lists,
     usages: usage::Usages,
     publishing: publish::Publishing,
     stats: Stats,

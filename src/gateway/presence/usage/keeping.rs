@@ -141,6 +141,11 @@ impl Gateway {
         self.presence.usages.orphans.get(&pair(watcher, target)).cloned().unwrap_or_default()
     }
 
+    /// When it does something by itself next, in monotonic time.
+    pub(in super::super) fn usage_due(&self, id: UsageId) -> Option<Duration> {
+        self.presence.usages.list.get(&id)?.machine.due()
+    }
+
     /// Gives a usage that was taken back its owner.
     pub(in super::super) fn usage_own(&mut self, id: UsageId, owner: Owner) {
         let usages = &mut self.presence.usages;

@@ -15,7 +15,7 @@
 //! peer.
 
 use super::super::super::record::Package;
-use super::super::super::{Gateway, events};
+use super::super::super::{Gateway, events, limits};
 use super::sending::types;
 use super::table::{Kept, Step};
 use super::{Body, UsageId};
@@ -103,7 +103,9 @@ impl Gateway {
             }
         };
         let (route, package, accepts) = (usage.route, usage.package, types(usage.package, usage.is_list()));
-        let (body, refusal) = match body(request, package, accepts, self.settings.presence.document) {
+        let most = self.settings.presence.document;
+        let whole = if usage.is_list() { most.max(limits::LIST_DOCUMENT) } else { most };
+        let (body, refusal) = match body(request, package, accepts, whole, most) {
             Ok(body) => (Some(body), None),
             Err(refusal) => (None, Some(*refusal)),
         };
@@ -146,12 +148,18 @@ fn bad(request: &Request, why: &str) -> Response {
     request.response(Status::BAD_REQUEST).with_reason(why)
 }
 
-fn body(request: &Request, package: Package, accepts: &str, most: usize) -> Result<Option<Body>, Box<Response>> {
+fn body(
+    request: &Request,
+    package: Package,
+    accepts: &str,
+    whole: usize,
+    most: usize,
+) -> Result<Option<Body>, Box<Response>> {
     let bytes = request.body();
     if bytes.is_empty() {
         return Ok(None);
     }
-    if bytes.len() > most {
+    if bytes.len() > whole {
         return Err(Box::new(request.response(Status::REQUEST_ENTITY_TOO_LARGE)));
     }
     let content_type = request.headers.find::<ContentType>().ok().flatten();

@@ -32,7 +32,8 @@ impl Gateway {
                 Standing::Lost => "is lost at present, and asked for again",
                 Standing::Refused => "is refused",
             };
-            lines.push(format!("  {} {standing}; {}", one.package.name(), self.explain_usage(one.usage, now)));
+            let through = if self.presence.lists.has(one.usage) { ", through a list" } else { "" };
+            lines.push(format!("  {} {standing}{through}; {}", one.package.name(), self.explain_usage(one.usage, now)));
         }
         for shown in &watch.shown {
             lines.push(format!("  shown: {shown}"));

@@ -9,6 +9,7 @@
 //! | `stanza` | what the watcher says: `subscribe`, `unsubscribe`, `probe`, and whether she is there |
 //! | `told` | what the subscriptions say |
 //! | `show` | what the watcher sees, and what of it has changed |
+//! | `listed` | targets of whom a list tells |
 //! | `doing` | activities and moods |
 //! | `poll` | a look without a subscription |
 //! | `rates` | how often SIP users are asked |
@@ -17,6 +18,7 @@
 
 mod doing;
 mod explain;
+mod listed;
 mod poll;
 mod rates;
 mod restore;
@@ -35,6 +37,7 @@ use super::super::record::{
     self, Authorization, AuthorizationRecord, Direction, Kind, Package, Record, RecordId, Write,
 };
 use super::super::{Gateway, Link, Timer};
+use super::lists::ListId;
 use super::usage::{Owner, UsageId, Want};
 use crate::time::{Now, Timestamp};
 use crate::xmpp::jid::BareJid;
@@ -83,8 +86,10 @@ struct Watch {
     route: RouteId,
     stage: Stage,
     changed_at: Timestamp,
-    /// The subscriptions of it: one for each package.
+    /// The subscriptions of it: one for each package. That to presence may be the list's.
     usages: Vec<Use>,
+    /// The watcher's list of contacts at the domain.
+    list: Option<ListId>,
     view: View,
     /// What the watcher's server was told last, by resource.
     shown: Vec<show::Shown>,
@@ -161,6 +166,8 @@ pub(in super::super) enum Clock {
     Show,
     /// It begins again after a restart.
     Restored,
+    /// The watcher's list has had its time to name the target.
+    Listed,
 }
 
 impl Watching {
@@ -168,7 +175,7 @@ impl Watching {
         self.hasher.hash_one((one, other))
     }
 
-    fn find(&self, watcher: &str, target: &str) -> Option<RecordId> {
+    pub(super) fn find(&self, watcher: &str, target: &str) -> Option<RecordId> {
         let id = *self.by_pair.get(&self.hash(watcher, target))?;
         let watch = self.watches.get(&id)?;
         (watch.watcher.as_str() == watcher && watch.target.as_str() == target).then_some(id)
@@ -223,6 +230,7 @@ impl Watch {
             stage,
             changed_at: now,
             usages: Vec::new(),
+            list: None,
             view: View::default(),
             shown: Vec::new(),
             doing: 0,
@@ -299,24 +307,41 @@ impl Gateway {
         let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
         let wanted = route.presence.watch.iter().copied();
         let missing: Vec<_> = wanted.filter(|package| watch.usages.iter().all(|one| one.package != *package)).collect();
-        let user = self.people.find(watch.route, watch.watcher.as_jid());
-        let want = |package| Want {
+        for package in missing {
+            if package != Package::Presence || !self.join_list(id, now) {
+                self.open_usage(id, package, now);
+            }
+        }
+    }
+
+    /// Subscribes to one package of the target alone.
+    fn open_usage(&mut self, id: RecordId, package: Package, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get(&id) else { return };
+        let want = Want {
             owner: Owner::Watch(id),
             route: watch.route,
-            user,
+            user: self.people.find(watch.route, watch.watcher.as_jid()),
             watcher: watch.watcher.clone(),
             target: watch.target.clone(),
             package,
             once: false,
         };
-        let wants: Vec<_> = missing.into_iter().map(want).collect();
-        for want in wants {
-            let package = want.package;
-            let usage = self.usage_open(want, now);
-            if let Some(watch) = self.presence.watching.watches.get_mut(&id) {
-                watch.usages.push(Use { package, usage, standing: Standing::Open });
-            }
+        let usage = self.usage_open(want, now);
+        if let Some(watch) = self.presence.watching.watches.get_mut(&id) {
+            watch.usages.push(Use { package, usage, standing: Standing::Open });
         }
+    }
+
+    /// Lets a watch have no subscriptions: its own are closed, and its list goes on for others.
+    fn close_usages(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        let (usages, list) = (std::mem::take(&mut watch.usages), watch.list.take());
+        let own = usages.into_iter().filter(|one| !self.presence.lists.has(one.usage));
+        let own: Vec<_> = own.collect();
+        for one in own {
+            self.usage_close(one.usage, now);
+        }
+        self.list_leave(list, id, now);
     }
 
     /// A deadline of a watch.
@@ -335,6 +360,9 @@ impl Gateway {
                 let lost: Vec<_> = lost.map(|one| one.package).collect();
                 lost.into_iter().for_each(|package| watch.view.forget_package(package));
                 self.show(id, now);
+                if self.is_lost_with_list(id) {
+                    self.fall_back(id, now);
+                }
             }
             Clock::Show => {
                 watch.waits.show = false;
@@ -342,6 +370,7 @@ impl Gateway {
                 self.show(id, now);
             }
             Clock::Restored => self.open_usages(id, now),
+            Clock::Listed => self.on_listed(id, now),
         }
     }
 
@@ -354,8 +383,6 @@ impl Gateway {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         watch.view.forget_all();
         watch.shown.clear();
-        for one in std::mem::take(&mut watch.usages) {
-            self.usage_close(one.usage, now);
-        }
+        self.close_usages(id, now);
     }
 }

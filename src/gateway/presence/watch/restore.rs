@@ -1,5 +1,7 @@
 //! After a restart: authorizations are as they were, and what is not subscribed to begins again, spread.
 
+use std::collections::HashMap;
+
 use super::super::super::Gateway;
 use super::super::super::record::{AuthorizationRecord, Package, RecordId};
 use super::{Clock, Use, Watch};
@@ -43,15 +45,29 @@ impl Gateway {
             let Some(watch) = self.presence.watching.watches.get_mut(&id) else { continue };
             let uses = usages.into_iter();
             watch.usages.extend(uses.map(|(usage, package)| Use { package, usage, standing: super::Standing::Open }));
+            self.rejoin_list(id, now);
+            let Some(watch) = self.presence.watching.watches.get(&id) else { continue };
             if let Some((_, route)) = self.settings.routes.get(watch.route)
                 && route.presence.watch.len() > watch.usages.len()
             {
                 late.push(id);
             }
         }
+        // Those of one watcher whose domain has lists come together, so that one list has them all.
+        let mut of_watcher = HashMap::new();
         for id in late {
-            let turn = self.turn();
+            let lister = self.lister(id);
+            let known = lister.as_ref().and_then(|watcher| of_watcher.get(watcher).copied());
+            let turn = known.unwrap_or_else(|| self.turn());
+            of_watcher.extend(lister.map(|watcher| (watcher, turn)));
             self.set_watch_clock(id, Clock::Restored, turn, now);
         }
+    }
+
+    /// The watcher, if she may have a list at the domain.
+    fn lister(&self, id: RecordId) -> Option<BareJid> {
+        let watch = self.presence.watching.watches.get(&id)?;
+        let (_, route) = self.settings.routes.get(watch.route)?;
+        route.presence.list.is_some().then(|| watch.watcher.clone())
     }
 }

@@ -123,8 +123,10 @@ impl Gateway {
         self.presence.writes.push(super::Write::Drop(super::Kind::Authorization, id));
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         watch.stage = Stage::Closing;
-        watch.usages.retain(|one| one.standing != super::Standing::Refused);
+        let (list, lists) = (watch.list.take(), &self.presence.lists);
+        watch.usages.retain(|one| one.standing != super::Standing::Refused && !lists.has(one.usage));
         let usages: Vec<_> = watch.usages.iter().map(|one| one.usage).collect();
+        self.list_leave(list, id, now);
         if usages.is_empty() {
             return self.closed(id);
         }

@@ -16,11 +16,11 @@ impl Gateway {
             Owner::Watch(id) => self.watch_on_told(id, usage, told, now),
             Owner::Voicemail(_, user) => self.voicemail_on_told(user, told, now),
             Owner::Winfo(_, user) => self.winfo_on_told(user, told, now),
-            Owner::List(..) => {}
+            Owner::List(id) => self.list_on_told(id, told, now),
         }
     }
 
-    fn watch_on_told(&mut self, id: RecordId, usage: UsageId, told: Told, now: Now) {
+    pub(super) fn watch_on_told(&mut self, id: RecordId, usage: UsageId, told: Told, now: Now) {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         if watch.stage == Stage::Closing {
             return self.on_closing_told(id, usage, &told);
@@ -90,15 +90,21 @@ impl Gateway {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         let Some(document) = body.document else { return };
         let missed = watch.view.take(fork, document).is_err();
+        self.show_in_turn(id, now);
+        if missed {
+            self.usage_refresh(usage, now);
+        }
+    }
+
+    /// Tells the watcher what has changed, now or when she may be told again.
+    pub(super) fn show_in_turn(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         match watch.may_show(now.mono) {
             Ok(()) => self.show(id, now),
             Err(wait) if !std::mem::replace(&mut watch.waits.show, true) => {
                 self.set_watch_clock(id, Clock::Show, wait, now);
             }
             Err(_) => {}
-        }
-        if missed {
-            self.usage_refresh(usage, now);
         }
     }
 
@@ -113,6 +119,7 @@ impl Gateway {
         }
         self.show_gone(id, now);
         if let Some(watch) = self.drop_watch(id) {
+            self.list_leave(watch.list, id, now);
             self.say(watch.link, watch.target.as_jid(), watch.watcher.as_jid(), PresenceKind::Unsubscribed);
         }
     }
@@ -127,10 +134,13 @@ impl Gateway {
         match watch.stage {
             Stage::Asked if !others => {
                 for one in std::mem::take(&mut watch.usages) {
-                    self.usage_forget(one.usage, now);
+                    if !self.presence.lists.has(one.usage) {
+                        self.usage_forget(one.usage, now);
+                    }
                 }
                 self.complain(id, failure);
                 if let Some(watch) = self.drop_watch(id) {
+                    self.list_leave(watch.list, id, now);
                     self.say(watch.link, watch.target.as_jid(), watch.watcher.as_jid(), PresenceKind::Unsubscribed);
                 }
             }

@@ -34,6 +34,8 @@ impl View {
             Document::Registrations(document) => self.0.take_registration(fork, &document),
             // Nobody watches somebody else's watchers.
             Document::Watchers(_) => Ok(()),
+            // Nobody has one of his own.
+            Document::List(_) => Ok(()),
         }
     }
 
