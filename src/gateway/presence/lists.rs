@@ -360,7 +360,7 @@ fn row(resource: &Resource, states: &mut HashMap<String, Presence>) -> Row {
         });
         return Row::Active(each.collect());
     }
-    match is(State::Terminated).last() {
+    match is(State::Terminated).next_back() {
         Some(last) if is(State::Pending).next().is_none() => Row::Over(match last.reason.as_deref() {
             Some("rejected") => Why::Rejected,
             Some("noresource") => Why::NoResource,
