@@ -61,7 +61,7 @@ enum Event {
     /// One from the gateway arrives.
     AtSip(Vec<u8>),
     /// A stanza of this life of the link.
-    Stanza { life: u64, to_gateway: bool, stanza: Box<Stanza> },
+    Stanza { life: u64, reach_gateway: bool, stanza: Box<Stanza> },
     /// A request of the SIP side has waited long enough for its answer.
     Repeat(u64),
     /// The gateway finds out that this life of its link is over.
@@ -199,7 +199,7 @@ impl Years {
         match event {
             Event::AtGateway(bytes) => self.datagram_at_gateway(&bytes),
             Event::AtSip(bytes) => self.datagram_at_sip(&bytes),
-            Event::Stanza { life, to_gateway, stanza } => self.stanza_arrives(life, to_gateway, *stanza),
+            Event::Stanza { life, reach_gateway, stanza } => self.stanza_arrives(life, reach_gateway, *stanza),
             Event::Repeat(number) => self.repeat(number),
             Event::LinkLost(life) => self.link_lost(life),
             Event::Connect => self.connect(),

@@ -37,10 +37,10 @@ impl Checks {
         self.swallowed.remove(&(pair, true, true));
     }
 
-    pub(super) fn word_lost(&mut self, pair: usize, to_gateway: bool, kind: PresenceKind) {
+    pub(super) fn word_lost(&mut self, pair: usize, reach_gateway: bool, kind: PresenceKind) {
         match kind {
-            PresenceKind::Unsubscribe => self.swallowed.insert((pair, to_gateway, true)),
-            PresenceKind::Unsubscribed => self.swallowed.insert((pair, to_gateway, false)),
+            PresenceKind::Unsubscribe => self.swallowed.insert((pair, reach_gateway, true)),
+            PresenceKind::Unsubscribed => self.swallowed.insert((pair, reach_gateway, false)),
             PresenceKind::Available
             | PresenceKind::Unavailable
             | PresenceKind::Subscribe

@@ -216,22 +216,22 @@ impl Years {
     }
 
     /// A stanza goes onto the link. The gateway may not know yet that it is broken.
-    pub(super) fn put_on_link(&mut self, to_gateway: bool, stanza: Stanza) {
+    pub(super) fn put_on_link(&mut self, reach_gateway: bool, stanza: Stanza) {
         let wait = Duration::from_millis(1 + self.chance.below(8));
-        let last = &mut self.host.last[usize::from(to_gateway)];
+        let last = &mut self.host.last[usize::from(reach_gateway)];
         *last = (*last).max(self.now + wait);
         let wait = last.saturating_sub(self.now);
         let life = self.host.life;
-        self.after(wait, Event::Stanza { life, to_gateway, stanza: Box::new(stanza) });
+        self.after(wait, Event::Stanza { life, reach_gateway, stanza: Box::new(stanza) });
     }
 
-    pub(super) fn stanza_arrives(&mut self, life: u64, to_gateway: bool, stanza: Stanza) {
+    pub(super) fn stanza_arrives(&mut self, life: u64, reach_gateway: bool, stanza: Stanza) {
         if life != self.host.life || !self.host.is_connected() {
             self.counts.lost += 1;
-            return self.stanza_lost(to_gateway, &stanza);
+            return self.stanza_lost(reach_gateway, &stanza);
         }
         self.counts.stanzas += 1;
-        if to_gateway {
+        if reach_gateway {
             self.word_arrives(&stanza);
             self.step(vec![Input::Stanza(0, stanza)]);
         } else {

@@ -82,10 +82,10 @@ impl Years {
     /// Sends a word of a user about a subscription, or a question of her server.
     pub(super) fn say(&mut self, pair: usize, kind: PresenceKind) {
         let (user, callee) = both(self.people(), pair);
-        self.to_gateway(Stanza::Presence(Presence::new(of_user(user), of_callee(callee), kind)));
+        self.reach_gateway(Stanza::Presence(Presence::new(of_user(user), of_callee(callee), kind)));
     }
 
-    fn to_gateway(&mut self, stanza: Stanza) {
+    fn reach_gateway(&mut self, stanza: Stanza) {
         if self.server.is_up && self.host.is_connected() {
             self.put_on_link(true, stanza);
         } else {
@@ -94,12 +94,12 @@ impl Years {
     }
 
     /// What cannot come any more: some words are said again by nobody.
-    pub(super) fn stanza_lost(&mut self, to_gateway: bool, stanza: &Stanza) {
+    pub(super) fn stanza_lost(&mut self, reach_gateway: bool, stanza: &Stanza) {
         let Stanza::Presence(presence) = stanza else { return };
         let (Some(from), Some(to)) = (&presence.from, &presence.to) else { return };
-        let (user, callee) = if to_gateway { (from, to) } else { (to, from) };
+        let (user, callee) = if reach_gateway { (from, to) } else { (to, from) };
         let Some(pair) = pair_of(self.people(), user, callee) else { return };
-        self.checks.word_lost(pair, to_gateway, presence.kind);
+        self.checks.word_lost(pair, reach_gateway, presence.kind);
     }
 
     /// A word reaches the gateway: what was lost before it does not matter any more.
@@ -121,7 +121,7 @@ impl Years {
                 if matches!(iq.kind, IqKind::Get(_) | IqKind::Set(_))
                     && let Some(result) = iq.result(None)
                 {
-                    self.to_gateway(Stanza::Iq(result));
+                    self.reach_gateway(Stanza::Iq(result));
                 }
             }
             Stanza::Presence(presence) => self.presence_at_server(&presence),
@@ -204,13 +204,13 @@ impl Years {
         let from = jid(&format!("u{user}@{XMPP}/{resource}"));
         let Some(session) = self.server.users[user].sessions.get(resource) else {
             let gone = Presence::new(from, of_callee(callee), PresenceKind::Unavailable);
-            return self.to_gateway(Stanza::Presence(gone));
+            return self.reach_gateway(Stanza::Presence(gone));
         };
         let words = Element::new(ns::CLIENT, "status").with_text(&session.words);
         let mut presence = Presence::new(from, of_callee(callee), PresenceKind::Available).with(words);
         if let Some(show) = session.show {
             presence = presence.with(Element::new(ns::CLIENT, "show").with_text(show));
         }
-        self.to_gateway(Stanza::Presence(presence));
+        self.reach_gateway(Stanza::Presence(presence));
     }
 }

@@ -114,7 +114,19 @@ impl Years {
             Method::Notify if !self.phones.is_up => return,
             Method::Subscribe => self.subscribe_at_agent(request),
             Method::Notify => self.notify_at_phone(request),
-            other => self.fail(&format!("nobody asked for a {}", other.as_str())),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Register
+            | Method::Options
+            | Method::Message
+            | Method::Publish
+            | Method::Refer
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Other(_) => self.fail(&format!("nobody asked for a {}", request.method.as_str())),
         };
         let mut bytes = Vec::new();
         response.print(&mut bytes);

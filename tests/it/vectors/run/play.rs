@@ -28,9 +28,10 @@ const OPEN: &str = "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:r
 const HOUR: Duration = Duration::from_secs(3_600);
 
 type Outcome = Result<(), String>;
+type Played = (&'static str, fn(&Vector) -> Outcome);
 
 /// The vectors about one dialog, and how each is played.
-const PLAYED: [(&str, fn(&Vector) -> Outcome); 13] = [
+const PLAYED: [Played; 13] = [
     ("8048-01", she_asks),
     ("8048-06a", he_refuses),
     ("8048-07b", his_dialog_is_lost),
