@@ -24,6 +24,17 @@ PY
     sleep 0.05
   done
   kill -0 $pid 2>/dev/null || { echo "kamailio ended at once:"; tail -n 20 work/kamailio.log; exit 1; } >&2
+  # pua_xmpp sends its SUBSCRIBE where DNS says, whatever the outbound proxies are.
+  say() { kamcmd -s "unix:$PWD/work/kamailio.ctl" "$@"; }
+  for _ in $(seq 100); do
+    say core.version >/dev/null 2>&1 && break
+    sleep 0.05
+  done
+  {
+    say dns.add_srv _sip._udp.sip.example 86400 0 0 25070 here.example 2
+    say dns.add_srv _sip._udp.gw.example 86400 0 0 25060 here.example 2
+    say dns.add_a here.example 86400 127.0.0.1 2
+  } >>work/kamailio.log 2>&1
   echo "kamailio up $pid"
   ;;
 stop)

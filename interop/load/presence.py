@@ -10,6 +10,8 @@ WORK = HERE + '/work'
 EXTRA = '[presence]\nnotify_every = "0s"\n[store]\nurl = "sqlite:%s/presence.db"\n' % WORK
 #: What is measured of a few hundred, as the comparison of gateways has it: mode, in flight.
 FEW = (('px', 1), ('px', 16), ('ps', 1), ('ps', 8))
+#: Until nothing is left of the last request: Timer J (RFC 3261 section 17.2.2) is 32 s.
+REST_S = 40
 KINDS = ('SUBSCRIBE in dialog', 'SUBSCRIBE anew', 'NOTIFY', 'presence', 'probe', 'asked or told anew', 'refresh refused')
 
 
@@ -71,7 +73,7 @@ class Measure:
             for mode, base in (('px', 0), ('ps', 1_000_000)):
                 self.phase(loadgen, gw, number, 'many-' + mode, 'mode=%s n=%d window=%d rounds=%d loss_ms=8000 max_s=%d base=%d expires=%d' % (
                     mode, a.n, a.window, a.rounds_of_updates, seconds, base, a.expires))
-            self.phase(loadgen, gw, number, 'rest', 'mode=idle idle_s=3 settle_ms=0 expires=%d' % a.expires)
+                self.phase(loadgen, gw, number, 'rest-' + mode, 'mode=idle idle_s=%d settle_ms=0 expires=%d' % (REST_S, a.expires))
             self.phase(loadgen, gw, number, 'hold', 'mode=hold idle_s=%d settle_ms=0 max_s=%d expires=%d' % (a.hold_s, a.hold_s + 30, a.expires))
             pid = int(shell(gateway['pids'], 'udp').split()[0])
             os.kill(pid, signal.SIGKILL)
@@ -134,7 +136,7 @@ def report(rows, a):
                 median([value(row['presence']) for row in of(gw, test)]) for gw in gateways)))
     bad = []
     for gw in gateways:
-        if not of(gw, 'rest'):
+        if not of(gw, 'rest-ps'):
             continue
         print('\n| %s, %d each way | |\n|---|---|' % (gw, a.n))
         line = lambda what, values: print('| %s | %s |' % (what, median(values)))
@@ -145,8 +147,12 @@ def report(rows, a):
             line(who + ': updates, /s', [p['updates_per_s'] for p in found])
             line(who + ': updates failed', [p['updates_failed'] for p in found])
             bad += ['%s: %d of %d set up' % (who, p['complete'], p['contacts']) for p in found if p['complete'] < p['contacts']]
-        each = [1024 * (rest['gateway']['pss_kib_after'] - idle['gateway']['pss_kib_after']) / (2 * a.n) for rest, idle in zip(of(gw, 'rest'), of(gw, 'idle'))]
-        line('memory of a subscription at rest, bytes (PSS)', each)
+        pss = lambda test: [row['gateway']['pss_kib_after'] for row in of(gw, test)]
+        grown = lambda test, since, n: [1024 * (after - before) / n for after, before in zip(pss(test), pss(since))]
+        line('memory at rest, bytes (PSS): XMPP watches SIP', grown('rest-px', 'idle', a.n))
+        line('memory at rest, bytes (PSS): SIP watches XMPP', grown('rest-ps', 'rest-px', a.n))
+        each = grown('rest-ps', 'idle', 2 * a.n)
+        line('memory at rest, bytes (PSS): each of all', each)
         bad += ['%.0f bytes for a subscription, at most 2048' % value for value in each if value > 2048]
         for test in ('hold', 'after-kill'):
             found = [row['presence'] for row in of(gw, test)]
