@@ -26,6 +26,19 @@ def environment(kept):
     os.environ['STOX_EXTRA'] = WORK + '/presence.toml'
 
 
+def gone(pid):
+    """Waits until a killed process has given back its ports: 10 s at most."""
+    for _ in range(200):
+        try:
+            with open('/proc/%d/stat' % pid) as file:
+                if file.read().rpartition(')')[2].split()[0] == 'Z':
+                    return
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise RuntimeError('process %d does not end' % pid)
+
+
 class Measure:
     def __init__(self, a, out):
         self.a, self.out, self.rows = a, out, []
@@ -77,6 +90,7 @@ class Measure:
             self.phase(loadgen, gw, number, 'hold', 'mode=hold idle_s=%d settle_ms=0 max_s=%d expires=%d' % (a.hold_s, a.hold_s + 30, a.expires))
             pid = int(shell(gateway['pids'], 'udp').split()[0])
             os.kill(pid, signal.SIGKILL)
+            gone(pid)
             environment(kept=True)
             began = time.monotonic()
             say(number, gw, 'killed; again:', shell(gateway['start'], 'udp'), 'in %.1f s' % (time.monotonic() - began))
