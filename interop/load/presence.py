@@ -10,6 +10,8 @@ WORK = HERE + '/work'
 EXTRA = '[presence]\nnotify_every = "0s"\n[store]\nurl = "sqlite:%s/presence.db"\n' % WORK
 #: What is measured of a few hundred, as the comparison of gateways has it: mode, in flight.
 FEW = (('px', 1), ('px', 16), ('ps', 1), ('ps', 8))
+#: Messages, the same way as the updates: an update shall be at least as fast.
+ALIKE = {'px': 's2x', 'ps': 'x2s'}
 #: Until nothing is left of the last request: Timer J (RFC 3261 section 17.2.2) is 32 s.
 REST_S = 40
 KINDS = ('SUBSCRIBE in dialog', 'SUBSCRIBE anew', 'NOTIFY', 'presence', 'probe', 'asked or told anew', 'refresh refused')
@@ -53,7 +55,9 @@ class Measure:
         self.out.write(json.dumps(row) + '\n')
         self.out.flush()
         p, g = row.get('presence', {}), row['gateway']
-        say(number, gw, test, {k: p[k] for k in ('complete', 'failed', 'setups_per_s', 'updates_per_s', 'updates_failed') if k in p},
+        message = row.get('s2x', row.get('x2s', {}))
+        p = p or {'messages_per_s': message['msg_per_s'], 'lost': message['lost']} if message else p
+        say(number, gw, test, {k: p[k] for k in ('complete', 'failed', 'setups_per_s', 'updates_per_s', 'updates_failed', 'messages_per_s', 'lost') if k in p},
             'PSS KiB', g['pss_kib_before'], '->', g['pss_kib_after'], 'CPU cores', g['cpu_cores'], 'others', row['machine']['other_cores'])
         return row
 
@@ -67,6 +71,8 @@ class Measure:
             for step, (mode, window) in enumerate(FEW):
                 self.phase(loadgen, gw, number, 'few-%s-w%d' % (mode, window),
                            'mode=%s n=300 window=%d rounds=5 loss_ms=4000 max_s=60 base=%d' % (mode, window, 10000 * (step + 1)))
+                self.phase(loadgen, gw, number, 'few-%s-w%d' % (ALIKE[mode], window),
+                           'mode=%s n=1500 window=%d users=300 loss_ms=4000 max_s=60' % (ALIKE[mode], window))
         except RuntimeError as error:
             say(number, gw, 'ABANDONED:', error)
         finally:
@@ -86,6 +92,8 @@ class Measure:
             for mode, base in (('px', 0), ('ps', 1_000_000)):
                 self.phase(loadgen, gw, number, 'many-' + mode, 'mode=%s n=%d window=%d rounds=%d loss_ms=8000 max_s=%d base=%d expires=%d' % (
                     mode, a.n, a.window, a.rounds_of_updates, seconds, base, a.expires))
+                self.phase(loadgen, gw, number, 'many-' + ALIKE[mode], 'mode=%s n=%d window=%d users=1000 loss_ms=8000 max_s=%d' % (
+                    ALIKE[mode], a.n, a.window, seconds))
                 self.phase(loadgen, gw, number, 'rest-' + mode, 'mode=idle idle_s=%d settle_ms=0 expires=%d' % (REST_S, a.expires))
             self.phase(loadgen, gw, number, 'hold', 'mode=hold idle_s=%d settle_ms=0 max_s=%d expires=%d' % (a.hold_s, a.hold_s + 30, a.expires))
             pid = int(shell(gateway['pids'], 'udp').split()[0])
@@ -143,11 +151,19 @@ def report(rows, a):
         test = 'few-%s-w%d' % (mode, window)
         who = 'XMPP watches SIP' if mode == 'px' else 'SIP watches XMPP'
         latency = 'NOTIFY_to_presence_us' if mode == 'px' else 'presence_to_NOTIFY_us'
-        for what, value in (('set up, /s', lambda p: p['setups_per_s']), ('updates, /s', lambda p: p['updates_per_s']),
-                            ('CPU of an update, µs', lambda p: p['update_cpu_us']), ('p99 of an update, ms', lambda p: (p[latency] or {}).get('p99', 0) / 1000),
-                            ('failed', lambda p: p['failed'] + p['updates_failed'])):
+        alike = 'few-%s-w%d' % (ALIKE[mode], window)
+        told = lambda key: lambda row: (row['presence'][latency] or {}).get(key, 0) / 1000
+        sent = lambda key: lambda row: (row[ALIKE[mode]]['latency_us'] or {}).get(key, 0) / 1000
+        for what, which, value in (('set up, /s', test, lambda row: row['presence']['setups_per_s']),
+                                   ('updates, /s', test, lambda row: row['presence']['updates_per_s']),
+                                   ('messages, /s', alike, lambda row: row[ALIKE[mode]]['msg_per_s']),
+                                   ('CPU of an update, µs', test, lambda row: row['presence']['update_cpu_us']),
+                                   ('CPU of a message, µs', alike, lambda row: row['gateway']['cpu_us_per_msg']),
+                                   ('p50 of an update, ms', test, told('p50')), ('p50 of a message, ms', alike, sent('p50')),
+                                   ('p99 of an update, ms', test, told('p99')), ('p99 of a message, ms', alike, sent('p99')),
+                                   ('failed', test, lambda row: row['presence']['failed'] + row['presence']['updates_failed'])):
             print('| %s, %d in flight: %s | %s |' % (who, window, what, ' | '.join(
-                median([value(row['presence']) for row in of(gw, test)]) for gw in gateways)))
+                median([value(row) for row in of(gw, which)]) for gw in gateways)))
     bad = []
     for gw in gateways:
         if not of(gw, 'rest-ps'):
@@ -159,6 +175,7 @@ def report(rows, a):
             line(who + ': complete', [p['complete'] for p in found])
             line(who + ': set up, /s', [p['setups_per_s'] for p in found])
             line(who + ': updates, /s', [p['updates_per_s'] for p in found])
+            line(who + ': messages the same way, /s', [row[ALIKE[mode]]['msg_per_s'] for row in of(gw, 'many-' + ALIKE[mode])])
             line(who + ': updates failed', [p['updates_failed'] for p in found])
             bad += ['%s: %d of %d set up' % (who, p['complete'], p['contacts']) for p in found if p['complete'] < p['contacts']]
         pss = lambda test: [row['gateway']['pss_kib_after'] for row in of(gw, test)]

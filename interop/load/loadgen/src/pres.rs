@@ -81,6 +81,8 @@ pub struct Pres {
     cnt: BTreeMap<String, u64>,
     l_sub: Vec<u64>,
     l_subd: Vec<u64>,
+    /// Of the first NOTIFY of a subscription, which is part of its set-up, and of those after it.
+    l_shown: Vec<u64>,
     l_not: Vec<u64>,
     l_first: Vec<u64>,
     l_xsub: Vec<u64>,
@@ -582,7 +584,7 @@ pub fn on_presence(g: &mut G, e: &xml::El, from: &str, to: &str, t: u64) {
                     let d = t - k.t_not;
                     let first = !k.avail;
                     k.avail = true;
-                    g.pr.l_not.push(d);
+                    if first { &mut g.pr.l_shown } else { &mut g.pr.l_not }.push(d);
                     if g.pr.stage == 1 && !first && g.pr.busy(true) {
                         g.pr.out -= 1;
                         g.pr.jobs_done += 1;
@@ -663,9 +665,10 @@ pub fn json(g: &mut G) -> String {
         p.n, ok, p.failed, st(0, 1), if st(0, 1) > 0.0 { ok as f64 / st(0, 1) } else { 0.0 }, cp(0, 1) / ok.max(1) as f64, p.jobs_n, p.jobs_done, p.jobs_failed, st(1, 2), if p.jobs_done > 0 { p.jobs_done as f64 / st(1, 2).max(1e-9) } else { 0.0 }, if p.jobs_done > 0 { cp(1, 2) / p.jobs_done as f64 } else { 0.0 }, cnts, p.tx_timeouts, p.retr_out);
     if p.x {
         r.push_str(&format!(
-            ",\"subscribe_to_SUBSCRIBE_us\":{},\"subscribe_to_subscribed_us\":{},\"NOTIFY_to_presence_us\":{}",
+            ",\"subscribe_to_SUBSCRIBE_us\":{},\"subscribe_to_subscribed_us\":{},\"first_NOTIFY_to_presence_us\":{},\"NOTIFY_to_presence_us\":{}",
             lat_json(&mut p.l_sub),
             lat_json(&mut p.l_subd),
+            lat_json(&mut p.l_shown),
             lat_json(&mut p.l_not)
         ));
     } else {
