@@ -71,15 +71,16 @@ impl Gateway {
                 self.take_up(id, Stage::Asked, now);
                 self.presence.watching.polls.remove(&id);
             }
-            Told::Pending | Told::Active(_) | Told::Nothing | Told::ForkOver(_) => {}
-            Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Over => {
+            Told::Active(_) | Told::Nothing | Told::ForkOver(_) => {}
+            // Nobody has said yes: what comes with it is about nobody, and is not read.
+            Told::Pending | Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Over => {
                 self.presence.watching.polls.remove(&id);
             }
         }
     }
 
-    /// The SIP side lets this watcher see, so she was authorized; or it cannot say so, and is asked. Only servers ask from a bare address; a client that asks by
-    /// itself gets an answer and no more.
+    /// The SIP side lets this watcher see, so she was authorized; or it cannot say so, and is asked. Only servers ask from a
+    /// bare address; a client that asks by itself gets an answer and no more.
     fn take_up(&mut self, poll: RecordId, stage: Stage, now: Now) {
         let Some(poll) = self.presence.watching.polls.get(&poll) else { return };
         let (watcher, target) = (poll.watcher.to_bare(), poll.target.to_bare());

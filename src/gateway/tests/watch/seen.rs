@@ -148,3 +148,19 @@ fn an_agent_that_falls_silent_is_unavailable_some_minutes_later_and_stays_in_the
     assert_eq!(play.kinds(), [PresenceKind::Unavailable, PresenceKind::Unavailable]);
     assert_eq!(play.kept(), Some(Authorization::Granted));
 }
+
+#[test]
+fn what_a_poll_hears_while_nobody_has_decided_is_no_yes_and_no_state() {
+    for state in ["pending;expires=0", "pending", "waiting;expires=60"] {
+        let mut play = Play::new();
+        play.juliet("probe");
+        let poll = play.subscribe();
+        play.bench.answer(&poll, 200);
+        play.notify(&poll, state, Some(&open("r1", "neutral")));
+        assert_eq!(play.told(), [], "{state}");
+        assert_eq!(play.kept(), None, "{state}: nobody has said yes");
+        assert!(play.bench.requests().is_empty(), "{state}: and nobody is asked");
+        play.juliet("probe");
+        assert_eq!(play.subscribe().headers.text(Name::EXPIRES).as_deref(), Some("0"), "{state}: the next is a poll");
+    }
+}

@@ -238,6 +238,14 @@ impl Subscriber {
                 self.finish(Report::Over, effects);
             }
             Stand::Terminated(reason) if known => {
+            // What a poll hears of somebody who has not decided is neutral (RFC 3856 section 6.6.2), and no yes. Some say it
+            // as a subscription that is pending for no time.
+            Stand::Active | Stand::Pending | Stand::Terminated(Reason::Timeout)
+                if self.rules.once && notified.stand == Stand::Pending =>
+            {
+                effects.push(Effect::Tell(Report::Pending));
+                self.finish(Report::Over, effects);
+            }
                 if self.remove(dialog, effects) {
                     self.on_terminated(reason, notified.retry_after, now, effects);
                 }

@@ -35,7 +35,6 @@ fn a_poll_is_over_with_its_notify_and_cancels_nothing() {
         Stand::Terminated(Reason::Other),
         Stand::Terminated(Reason::NoResource),
         Stand::Active,
-        Stand::Pending,
     ] {
         let mut bench = Bench::open(poll);
         bench.answer(1, accepted(0));
@@ -49,6 +48,19 @@ fn a_poll_is_over_with_its_notify_and_cancels_nothing() {
     }
     let mut bench = Bench::open(poll);
     assert_eq!(bench.answer(1, refused(403)), [Effect::Tell(Report::Forbidden)]);
+}
+
+#[test]
+fn a_poll_that_is_pending_says_so_and_no_more() {
+    for expires in [None, Some(0), Some(60)] {
+        let mut bench = Bench::open(Rules { once: true, ..RULES });
+        bench.answer(1, accepted(0));
+        let heard = bench.notify_new(notified(Stand::Pending, expires));
+        assert_eq!(heard, [Effect::Tell(Report::Pending), Effect::Tell(Report::Over)]);
+        assert!(bench.machine.is_over());
+    }
+    let mut bench = Bench::open(Rules { once: true, ..RULES });
+    assert_eq!(bench.notify_new(notified(Stand::Active, Some(0))), [Effect::Tell(Report::Over)]);
 }
 
 #[test]
