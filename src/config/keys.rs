@@ -153,7 +153,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("domain.rule", &["kind", "pairs", "sip", "to_xmpp", "xmpp", "to_sip"]),
     ("dns", &["servers", "timeout", "attempts", "dnssec"]),
     ("message", &["confirm_within", "queue_per_pair"]),
-    ("presence", &["subscriptions", "per_watcher", "per_target", "per_peer", "notify_every", "document"]),
+    ("presence", &["subscriptions", "per_watcher", "per_target", "per_domain", "per_peer", "notify_every", "document"]),
     ("store", &["url", "url_file"]),
     (
         "limits",

@@ -115,12 +115,14 @@ impl Default for PresenceRules {
 /// What bounds presence in all domains together. What an administrator has no reason to change is in `limits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresenceLimits {
-    /// Subscriptions, both ways and all packages together.
+    /// Authorizations of XMPP users to watch SIP users; and, of the other way, dialogs; and publications: so many of each.
     pub subscriptions: usize,
     /// Subscriptions of one watcher.
     pub per_watcher: usize,
     /// Watchers of one target.
     pub per_target: usize,
+    /// Of the users of one domain, of each kind: half of them, so that one domain cannot take the places of all others.
+    pub per_domain: usize,
     /// Dialogs in which one SIP peer, by the number of the peer, watches XMPP users.
     pub per_peer: usize,
     /// The least time between two notifications in a dialog; the first is immediate (RFC 3856 section 6.10).
@@ -136,6 +138,7 @@ impl Default for PresenceLimits {
             subscriptions: 1_000_000,
             per_watcher: 2_000,
             per_target: 2_000,
+            per_domain: 500_000,
             per_peer: 500_000,
             notify_every: Duration::from_secs(5),
             document: 64 << 10,

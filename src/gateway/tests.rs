@@ -19,6 +19,7 @@ mod serve;
 mod serve_more;
 mod serve_vectors;
 mod served;
+mod shares;
 mod to_sip;
 mod to_xmpp;
 mod usages;

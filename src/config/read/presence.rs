@@ -111,11 +111,15 @@ fn list_user(text: &str) -> Result<String, Bad> {
 pub(in crate::config) fn limits(section: &Section<'_>) -> PresenceLimits {
     let defaults = PresenceLimits::default();
     let many = |key, default| section.number(key, 1..=10_000_000, default);
+    let subscriptions = many("subscriptions", defaults.subscriptions);
+    // Nobody takes the places of all the others, unless the operator has it so.
+    let half = subscriptions.div_ceil(2);
     PresenceLimits {
-        subscriptions: many("subscriptions", defaults.subscriptions),
+        subscriptions,
         per_watcher: many("per_watcher", defaults.per_watcher),
         per_target: many("per_target", defaults.per_target),
-        per_peer: many("per_peer", defaults.per_peer),
+        per_domain: many("per_domain", half),
+        per_peer: many("per_peer", half),
         notify_every: section.duration("notify_every", Duration::ZERO..=HOUR, defaults.notify_every),
         document: section.number("document", 4_096..=1 << 20, defaults.document),
     }

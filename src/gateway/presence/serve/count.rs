@@ -16,7 +16,7 @@ use crate::sip::event::notifier::{Answer, Notifier};
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     hasher: RandomState,
-    /// By the hash of a watcher or a target: two that meet share what they may have.
+    /// By the hash of a watcher, a target or a domain: two that meet share what they may have.
     of: HashMap<u64, u32>,
     /// Pairs, with a dialog or without, by the same.
     pairs: HashMap<u64, u32>,
@@ -57,8 +57,11 @@ pub(super) enum Full {
 }
 
 impl Counts {
-    fn keys(&self, pair: &Pair) -> [u64; 2] {
-        [self.hasher.hash_one((0_u8, pair.watcher())), self.hasher.hash_one((1_u8, pair.target()))]
+    /// By which a pair is counted: the watcher, the target, and the watcher's domain.
+    fn keys(&self, pair: &Pair) -> [u64; 3] {
+        let domain = super::ask::domain(pair.watcher());
+        let hash = |kind: u8, of: &str| self.hasher.hash_one((kind, of));
+        [hash(0, pair.watcher()), hash(1, pair.target()), hash(2, domain)]
     }
 
     pub(super) fn add(&mut self, dialog: &Dialog) {
@@ -245,7 +248,7 @@ impl Gateway {
     /// Whether there is room for one more dialog of `pair`, and for the pair, which may outlive its dialogs by years.
     pub(super) fn has_room(&self, pair: &Pair, peer: Option<PeerId>) -> Result<(), Full> {
         let (most, counts) = (&self.settings.presence, &self.presence.served.counts);
-        let [watcher, target] = counts.keys(pair);
+        let [watcher, target, domain] = counts.keys(pair);
         let of_peer = peer.and_then(|peer| counts.peers.get(&peer).copied()).unwrap_or_default();
         let is_new = !self.presence.served.watched.contains_key(pair);
         if counts.of(watcher) >= most.per_watcher || (is_new && counts.pairs_of(watcher) >= most.per_watcher) {
@@ -254,6 +257,8 @@ impl Gateway {
         let is_full = self.presence.served.dialogs.len() >= most.subscriptions
             || (is_new && self.presence.served.watched.len() >= most.subscriptions.saturating_mul(2))
             || (is_new && counts.pairs_of(target) >= most.per_target)
+            || (is_new && counts.pairs_of(domain) >= most.per_domain.saturating_mul(2))
+            || counts.of(domain) >= most.per_domain
             || counts.of(target) >= most.per_target
             || of_peer >= most.per_peer
             || counts.is_doubtful(peer);

@@ -36,11 +36,12 @@ use super::super::errand::RouteId;
 use super::super::record::{
     self, Authorization, AuthorizationRecord, Direction, Kind, Package, Record, RecordId, Write,
 };
+use super::super::settings::PresenceLimits;
 use super::super::{Gateway, Link, Timer};
 use super::lists::ListId;
 use super::usage::{Owner, UsageId, Want};
 use crate::time::{Now, Timestamp};
-use crate::xmpp::jid::BareJid;
+use crate::xmpp::jid::{BareJid, Jid};
 use view::View;
 
 /// A watcher who has gone may come back without cost for so long: phones change networks, laptops sleep.
@@ -67,9 +68,9 @@ pub(super) struct Watching {
     watches: HashMap<RecordId, Box<Watch>>,
     /// By a keyed hash of watcher and target; whoever looks compares the addresses.
     by_pair: HashMap<u64, RecordId>,
-    /// How many each watcher has, and each target, by a hash of the address.
+    /// How many each watcher has, each target, and each domain of watchers, by a hash of the address.
     counts: HashMap<u64, u32>,
-    polls: HashMap<RecordId, poll::Poll>,
+    polls: poll::Polls,
     rates: rates::Rates,
     /// `subscribe` stanzas that were refused here, by the condition of the error.
     refused: BTreeMap<&'static str, u64>,
@@ -187,13 +188,30 @@ impl Watching {
         watch.is_some_and(|watch| watch.stage == Stage::Granted)
     }
 
-    fn count(&self, of: &str) -> usize {
-        self.counts.get(&self.hash(of, "")).map_or(0, |count| *count as usize)
+    fn count(&self, key: u64) -> usize {
+        self.counts.get(&key).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX))
+    }
+
+    /// By which a watch is counted: the watcher, the target, and the watcher's domain.
+    fn keys(&self, watcher: &str, target: &str, domain: &str) -> [u64; 3] {
+        [self.hash(watcher, ""), self.hash(target, ""), self.hash(domain, "*")]
+    }
+
+    /// Whether there is no room for another watch of these two, and of what there are too many.
+    fn is_full(&self, watcher: &Jid, target: &Jid, most: &PresenceLimits) -> Option<&'static str> {
+        let [of_watcher, of_target, of_domain] = self.keys(watcher.bare(), target.bare(), watcher.domain());
+        let full = [
+            (self.watches.len() >= most.subscriptions, "in all"),
+            (self.count(of_watcher) >= most.per_watcher, "of one user"),
+            (self.count(of_target) >= most.per_target, "to one user"),
+            (self.count(of_domain) >= most.per_domain, "of one domain"),
+        ];
+        full.into_iter().find_map(|(is_full, of)| is_full.then_some(of))
     }
 
     fn insert(&mut self, id: RecordId, watch: Watch) {
-        for one in [watch.watcher.as_str(), watch.target.as_str()] {
-            *self.counts.entry(self.hasher.hash_one((one, ""))).or_default() += 1;
+        for key in self.keys(watch.watcher.as_str(), watch.target.as_str(), watch.watcher.domain()) {
+            *self.counts.entry(key).or_default() += 1;
         }
         self.by_pair.insert(self.hash(watch.watcher.as_str(), watch.target.as_str()), id);
         self.watches.insert(id, Box::new(watch));
@@ -201,8 +219,7 @@ impl Watching {
 
     fn remove(&mut self, id: RecordId) -> Option<Box<Watch>> {
         let watch = self.watches.remove(&id)?;
-        for one in [watch.watcher.as_str(), watch.target.as_str()] {
-            let key = self.hasher.hash_one((one, ""));
+        for key in self.keys(watch.watcher.as_str(), watch.target.as_str(), watch.watcher.domain()) {
             if let Some(count) = self.counts.get_mut(&key) {
                 *count -= 1;
                 if *count == 0 {

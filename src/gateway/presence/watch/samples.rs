@@ -14,6 +14,13 @@ impl Gateway {
             labels: Vec::new(),
             value: u64::try_from(watching.len()).unwrap_or(u64::MAX),
         }];
+        samples.push(Sample {
+            name: "stox_probes_unanswered",
+            help: "Probes for watchers that are not known, not answered because there were too many.",
+            counter: true,
+            labels: Vec::new(),
+            value: watching.polls.ignored,
+        });
         samples.extend(watching.refused.iter().map(|(condition, value)| Sample {
             name: "stox_watching_refused",
             help: "XMPP users' requests to watch that were refused without asking the SIP side, by the error.",

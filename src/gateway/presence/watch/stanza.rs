@@ -61,19 +61,13 @@ impl Gateway {
             let address = self.mapping.jid_to_address(party).to_bare();
             self.mapping.address_to_uri(&address).map_err(|error: AddressError| Failure::from(error))?;
         }
-        let limits = &self.settings.presence;
-        let watching = &self.presence.watching;
-        let full = |what: &str| Err(Failure::because(Reason::Overloaded, format!("too many subscriptions {what}")));
-        if watching.len() >= limits.subscriptions {
-            return full("in all");
+        match self.presence.watching.is_full(from, to, &self.settings.presence) {
+            Some(of) => {
+                tracing::debug!(domain = from.domain(), of, "no room for a subscription");
+                Err(Failure::because(Reason::Overloaded, format!("too many subscriptions {of}")))
+            }
+            None => Ok(route),
         }
-        if watching.count(from.bare()) >= limits.per_watcher {
-            return full("of one user");
-        }
-        if watching.count(to.bare()) >= limits.per_target {
-            return full("to one user");
-        }
-        Ok(route)
     }
 
     fn refuse_watch(&mut self, link: Link, presence: &Presence, failure: &Failure) {

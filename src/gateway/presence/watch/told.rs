@@ -12,7 +12,7 @@ impl Gateway {
     /// Tells the owner of a usage.
     pub(in super::super) fn on_told(&mut self, owner: Owner, usage: UsageId, told: Told, now: Now) {
         match owner {
-            Owner::Watch(id) if self.presence.watching.polls.contains_key(&id) => self.on_polled(id, usage, told, now),
+            Owner::Watch(id) if self.presence.watching.polls.has(id) => self.on_polled(id, usage, told, now),
             Owner::Watch(id) => self.watch_on_told(id, usage, told, now),
             Owner::Voicemail(_, user) => self.voicemail_on_told(user, told, now),
             Owner::Winfo(_, user) => self.winfo_on_told(user, told, now),
