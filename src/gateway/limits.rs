@@ -153,6 +153,17 @@ pub(super) const ASKS_OF_A_USER: Rate = Rate { per_second: 1, burst: 2_000 };
 /// Each is a SUBSCRIBE, and users can be made up.
 pub(super) const ASKS_OF_A_SERVER: Rate = Rate { per_second: 1_000, burst: 100_000 };
 
+/// Users of one XMPP domain who come to be published at once: those of a server that starts anew. Each is a PUBLISH, and
+/// users can be made up.
+pub(super) const PUBLICATIONS_AT_ONCE: u32 = 2_000;
+
+/// And from then on one after this time: two hundred a second are felt by no presence server.
+pub(super) const PUBLICATIONS_EVERY: Duration = Duration::from_millis(5);
+
+/// Nobody waits longer than this to be published: at the pace above some 700,000 users, more than any server has at once. Of
+/// those beyond it nothing is kept.
+pub(super) const PUBLICATION_WAIT: Duration = Duration::from_secs(3_600);
+
 /// Dialogs of one SIP peer in which no NOTIFY was answered yet. A Contact may name a host that never asked: this is how many
 /// NOTIFYs, with their repetitions, such hosts may be sent in half a minute.
 pub(super) const UNPROVEN_WATCHES: usize = 5_000;

@@ -46,5 +46,10 @@ impl Gateway {
             counter("stox_sip_overloaded", "SIP requests refused with 503 for want of room.", sip.overloaded),
         ]);
         samples
+            counter(
+                "stox_publications_refused",
+                "XMPP users not published for want of room or because too many came.",
+                self.publications_refused(),
+            ),
     }
 }

@@ -12,7 +12,12 @@
 //! A resource is there while anybody of the domain was told so last: each of them is told, and when one of them is taken off
 //! the roster that one alone is told that she left.
 //!
+//! Users can be made up, so those of one domain come to be published at a pace (`pace`), and are so many at most. Those with
+//! an account were configured and do not wait.
+//!
 //! After a restart a publication lapses unless the user's server says, asked by a probe, that she is there.
+
+mod pace;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -31,6 +36,7 @@ use crate::sip::uri::Uri;
 use crate::time::{Now, Timestamp};
 use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
+use pace::Pace;
 
 /// Resources of one user that are published; a document has room for about as many.
 const RESOURCES: usize = 32;
@@ -47,6 +53,11 @@ pub(super) struct Publishing {
     entries: HashMap<RecordId, Entry>,
     /// By route and bare JID.
     by_user: HashMap<(RouteId, String), RecordId>,
+    /// How many users each XMPP domain has here.
+    of_domain: HashMap<Box<str>, usize>,
+    pace: Pace,
+    /// Users who were not published for want of room, or because too many came.
+    refused: u64,
     hasher: RandomState,
 }
 
@@ -56,6 +67,8 @@ struct Entry {
     route: RouteId,
     publication: Publication,
     resources: Vec<Seen>,
+    /// Nothing is sent before, in monotonic time.
+    turn: Duration,
     /// Whether the store knows it.
     kept: bool,
     /// Whether the user's server is to be asked at the next deadline.
@@ -111,7 +124,7 @@ impl Gateway {
             return self.publish_gone(route, &user, to, from.resource(), now);
         }
         let channel = self.channel(to);
-        let Some(id) = self.publication_of(route, &user) else { return };
+        let Some(id) = self.publication_of(route, &user, now) else { return };
         let Some(entry) = self.presence.publishing.entries.get_mut(&id) else { return };
         let resource = from.resource().unwrap_or_default();
         let mut last = presence.clone();
@@ -165,23 +178,39 @@ impl Gateway {
         u32::try_from(self.presence.publishing.hasher.hash_one(to.bare()) >> 32).unwrap_or_default()
     }
 
-    fn publication_of(&mut self, route: RouteId, user: &BareJid) -> Option<RecordId> {
+    /// Her publication, a new one if she has none and there is room.
+    fn publication_of(&mut self, route: RouteId, user: &BareJid, now: Now) -> Option<RecordId> {
         let key = (route, user.as_str().to_owned());
         if let Some(id) = self.presence.publishing.by_user.get(&key) {
             return Some(*id);
         }
-        if self.presence.publishing.entries.len() >= self.settings.presence.subscriptions {
-            return None;
-        }
+        let turn = match self.people.find(route, user.as_jid()) {
+            Some(_) => now.mono,
+            None => self.turn_of_publication(user, now)?,
+        };
         let (_, to) = self.settings.routes.get(route)?;
         let publication = Publication::new(to.presence.expires);
         let id = self.new_record();
-        self.add_publication(id, Entry::new(user.clone(), route, publication));
+        self.add_publication(id, Entry { turn, ..Entry::new(user.clone(), route, publication) });
         Some(id)
+    }
+
+    /// When somebody without an account may come to be published, if there is room for her.
+    fn turn_of_publication(&mut self, user: &BareJid, now: Now) -> Option<Duration> {
+        let (publishing, most) = (&mut self.presence.publishing, &self.settings.presence);
+        let of_domain = publishing.of_domain.get(user.domain()).copied().unwrap_or_default();
+        let has_room = publishing.entries.len() < most.subscriptions && of_domain < most.per_domain;
+        let turn = if has_room { publishing.pace.turn(user.domain(), now.mono) } else { None };
+        if turn.is_none() {
+            tracing::debug!(domain = user.domain(), "no room to publish another user");
+            publishing.refused += 1;
+        }
+        turn
     }
 
     fn add_publication(&mut self, id: RecordId, entry: Entry) {
         let publishing = &mut self.presence.publishing;
+        *publishing.of_domain.entry(entry.user.domain().into()).or_default() += 1;
         publishing.by_user.insert((entry.route, entry.user.as_str().to_owned()), id);
         publishing.entries.insert(id, entry);
     }
@@ -203,6 +232,10 @@ impl Gateway {
             }
         }
         let Some(entry) = self.presence.publishing.entries.get_mut(&id) else { return };
+        if entry.turn > now.mono {
+            let at = entry.turn;
+            return self.arm_publish(id, at);
+        }
         let step = if self.draining { None } else { entry.publication.request(every, now) };
         if let Some(step) = step {
             self.publish(id, &step, now);
@@ -225,7 +258,14 @@ impl Gateway {
 
     fn publish_forget(&mut self, id: RecordId) {
         let Some(entry) = self.presence.publishing.entries.remove(&id) else { return };
-        self.presence.publishing.by_user.remove(&(entry.route, entry.user.as_str().to_owned()));
+        let publishing = &mut self.presence.publishing;
+        publishing.by_user.remove(&(entry.route, entry.user.as_str().to_owned()));
+        if let Some(count) = publishing.of_domain.get_mut(entry.user.domain()) {
+            *count -= 1;
+            if *count == 0 {
+                publishing.of_domain.remove(entry.user.domain());
+            }
+        }
         if entry.kept {
             self.presence.writes.push(Write::Drop(Kind::Publication, id));
         }
@@ -362,7 +402,7 @@ impl Gateway {
         let Some(domain) = self.settings.links.get(link).cloned() else { return };
         let Some(route) = self.settings.route_of(&domain).filter(|route| self.publishes(*route)) else { return };
         for user in self.people.of_route(route) {
-            let _ = BareJid::parse(&user).ok().and_then(|user| self.publication_of(route, &user));
+            let _ = BareJid::parse(&user).ok().and_then(|user| self.publication_of(route, &user, now));
         }
         let ours = self.presence.publishing.entries.iter_mut().filter(|(_, entry)| entry.route == route);
         let mut at = now.mono;
@@ -385,6 +425,11 @@ impl Gateway {
     pub(in super::super) fn published(&self) -> usize {
         self.presence.publishing.entries.values().filter(|entry| entry.kept).count()
     }
+
+    /// Users who were not published for want of room.
+    pub(in super::super) fn publications_refused(&self) -> u64 {
+        self.presence.publishing.refused
+    }
 }
 
 /// Whatever is due at once is done in the next step.
@@ -392,7 +437,16 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 impl Entry {
     fn new(user: BareJid, route: RouteId, publication: Publication) -> Self {
-        Self { user, route, publication, resources: Vec::new(), kept: false, probe: false, armed: Duration::ZERO }
+        Self {
+            user,
+            route,
+            publication,
+            resources: Vec::new(),
+            turn: Duration::ZERO,
+            kept: false,
+            probe: false,
+            armed: Duration::ZERO,
+        }
     }
 }
 

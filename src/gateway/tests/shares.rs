@@ -1,7 +1,7 @@
 //! No domain takes what is there for all of them.
 
 use super::bench::Bench;
-use super::serve::{Phone, SECOND};
+use super::serve::{Phone, SECOND, said};
 use crate::gateway::PresenceLimits;
 use crate::sip::message::{Method, Request};
 use crate::xmpp::stanza::{Condition, Stanza};
@@ -56,4 +56,44 @@ fn a_sip_domain_has_its_share_of_the_dialogs() {
         Phone::watching(call, &format!("{call}@xmpp.example")).subscribe(bench, "").status()
     };
     assert_eq!(["c1", "c2", "c3"].map(|call| watches(&mut bench, call)), [Some(200), Some(200), Some(503)]);
+}
+
+/// So many users of `domain` let the gateway see them; the PUBLISHes that follow at once.
+fn shown(bench: &mut Bench, domain: &str, users: u32) -> usize {
+    for user in 0..users {
+        bench.stanza(&format!("<presence from='u{user}@{domain}/a' to='sip.example'/>"));
+    }
+    of(bench.requests(), Method::Publish)
+}
+
+fn publishing(change: impl FnOnce(&mut PresenceLimits)) -> Bench {
+    Bench::with(|settings| {
+        settings.routes[0].1.presence.publish = true;
+        change(&mut settings.presence);
+    })
+}
+
+#[test]
+fn an_xmpp_domain_has_its_share_of_the_publications() {
+    let mut bench = publishing(|limits| limits.per_domain = 3);
+    assert_eq!(shown(&mut bench, "xmpp.example", 5), 3);
+    assert_eq!(shown(&mut bench, "other.example", 2), 2);
+    let refused = bench.gateway.samples().into_iter().find(|sample| sample.name == "stox_publications_refused");
+    assert_eq!(refused.map(|sample| sample.value), Some(2));
+}
+
+#[test]
+fn users_who_are_made_up_are_published_at_a_pace_and_nobody_is_forgotten() {
+    let mut bench = publishing(|_| {});
+    assert_eq!(shown(&mut bench, "xmpp.example", 2_600), 2_001);
+    assert_eq!(shown(&mut bench, "other.example", 1), 1, "others do not wait for them");
+    let mut first = 0;
+    for _ in 0..4 {
+        bench.pass(SECOND);
+        let sent = bench.transmits().into_iter().filter(|transmit| !transmit.again);
+        first += sent.filter(|transmit| transmit.bytes.starts_with(b"PUBLISH ")).count();
+        assert!(first <= 800);
+    }
+    assert_eq!(first, 599);
+    assert!(said(&mut bench).is_empty());
 }
