@@ -76,7 +76,7 @@ impl Gateway {
             self.stats.stanzas_ignored += 1;
             return;
         }
-        self.voicemail_on_presence(&presence);
+        self.voicemail_on_presence(&presence, now);
         self.publish_on_presence(link, &presence, now);
         if to.local().is_none() {
             self.on_own_presence(link, &presence);

@@ -46,6 +46,8 @@ struct Mailbox {
     at: Option<Duration>,
     /// A timer will look whether there is more to tell.
     waits: bool,
+    /// She has come back and was not told yet what waits.
+    owed: bool,
     presence: Seen,
 }
 
@@ -112,7 +114,8 @@ impl Gateway {
             mailboxes.by_jid.entry(jid.as_str().into()).or_default().push(user);
             let (aor, presence) = (aor.clone(), Seen::default());
             let says = Vec::new();
-            let mailbox = Mailbox { route, aor, jid, usage: None, says, told: None, at: None, waits: false, presence };
+            let (usage, told, at, waits, owed) = (None, None, None, false, false);
+            let mailbox = Mailbox { route, aor, jid, usage, says, told, at, waits, owed, presence };
             mailboxes.of.insert(user, mailbox);
             self.timers.set_at(limits::REGISTER_SPACING * count, Timer::Voicemail(user));
         }
@@ -177,10 +180,11 @@ impl Gateway {
         self.tell_voicemail(user, now);
     }
 
-    /// Tells her what has changed, not oftener than the limit has it.
+    /// Tells her what has changed, or waits for her, not oftener than the limit has it.
     fn tell_voicemail(&mut self, user: UserId, now: Now) {
         let Some(mailbox) = self.presence.mailboxes.of.get_mut(&user) else { return };
-        let Some(summary) = mailbox.now().filter(|summary| !same(mailbox.told.as_ref(), summary)) else { return };
+        let is_news = |summary: &Summary| (mailbox.owed && summary.waiting) || !same(mailbox.told.as_ref(), summary);
+        let Some(summary) = mailbox.now().filter(is_news) else { return };
         if let Some(at) = mailbox.at
             && now.mono < at + limits::VOICEMAIL_EVERY
         {
@@ -189,7 +193,7 @@ impl Gateway {
             }
             return;
         }
-        mailbox.at = Some(now.mono);
+        (mailbox.at, mailbox.owed) = (Some(now.mono), false);
         self.send_headline(user, summary);
     }
 
@@ -216,7 +220,7 @@ impl Gateway {
     }
 
     /// Somebody has come or gone. Whoever comes back hears what waits.
-    pub(super) fn voicemail_on_presence(&mut self, presence: &Presence) {
+    pub(super) fn voicemail_on_presence(&mut self, presence: &Presence, now: Now) {
         let Some(from) = presence.from.as_ref().filter(|_| !self.presence.mailboxes.by_jid.is_empty()) else { return };
         let is_available = match presence.kind {
             PresenceKind::Available => true,
@@ -232,8 +236,10 @@ impl Gateway {
         for user in users {
             let Some(mailbox) = self.presence.mailboxes.of.get_mut(&user) else { continue };
             let came = mailbox.presence.take(from.resource().unwrap_or_default(), is_available);
-            if let Some(summary) = mailbox.now().filter(|summary| came && summary.waiting) {
-                self.send_headline(user, summary);
+            // With nothing known there is nothing to tell, and what comes first is what she knows.
+            if came && mailbox.now().is_some_and(|summary| summary.waiting) {
+                mailbox.owed = true;
+                self.tell_voicemail(user, now);
             }
         }
     }

@@ -122,6 +122,31 @@ fn who_comes_back_hears_once_what_waits() {
 }
 
 #[test]
+fn who_comes_and_goes_all_the_time_hears_it_now_and_then() {
+    let mut bench = bench();
+    let presence = |bench: &mut Bench, kind: &str| {
+        bench.stanza(&format!("<presence from='juliet@xmpp.example/b' to='romeo@sip.example' {kind}/>"));
+    };
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
+    assert_eq!(headlines(&mut bench).len(), 1);
+    for _ in 0..20 {
+        presence(&mut bench, "type='unavailable'");
+        presence(&mut bench, "");
+    }
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+    bench.pass(11 * SECOND);
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"], "she may not have seen it");
+    presence(&mut bench, "type='unavailable'");
+    presence(&mut bench, "");
+    says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
+    bench.pass(11 * SECOND);
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: no messages"], "the last state, once");
+    bench.pass(60 * SECOND);
+    assert_eq!(headlines(&mut bench), [] as [&str; 0]);
+}
+
+#[test]
 fn a_dialog_that_is_lost_or_a_body_that_is_none_changes_nothing() {
     let mut bench = bench();
     says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
