@@ -15,7 +15,9 @@
 //!   which may begin later (DNS, a challenge). So N ends nothing before the answer, and what was answered late may still
 //!   notify for [`LATE_NOTIFY`].
 //! * A refresh that is refused for a reason outside of the list of section 4.1.2.2 leaves the dialog as it is; N does not
-//!   run for it. It is tried again until the dialog lapses.
+//!   run for it. It is tried again until the dialog lapses, and a NOTIFY brings that no further forward: whoever sends it may
+//!   have named a Contact of somebody else (section 6.3), who is sent a few SUBSCRIBEs an hour and not one in each
+//!   [`LEAST_REFRESH`].
 //! * `expires` of Subscription-State counts over that of the response (section 4.1.3), but never for longer than was asked:
 //!   to refresh early costs nothing.
 //! * A new dialog is looked for no oftener than [`Rules::starts_per_hour`], whatever the notifier says.

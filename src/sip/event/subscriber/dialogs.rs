@@ -45,6 +45,10 @@ impl Subscriber {
         }
         let (planned, forgotten) = (branch.due, branch.stand.is_none() && branch.asked.is_zero());
         branch.plan(now, rules);
+        if branch.failures > 0 {
+            // Nobody answers where its Contact leads, and a NOTIFY is no answer: it may name a host that never asked.
+            branch.due = branch.due.max(planned);
+        }
         if forgotten {
             // Taken back, and what was told before is not known: it is still asked for.
             branch.due = branch.due.min(planned);

@@ -90,3 +90,22 @@ fn ending_it_is_told_at_the_2xx_and_the_last_notify_is_awaited() {
     // Without a dialog there is nothing to say.
     assert_eq!(Bench::open(RULES).give(Input::Close), [Effect::Tell(Report::Over)]);
 }
+
+#[test]
+fn a_contact_where_nobody_answers_is_asked_less_and_less_whatever_its_notifier_says() {
+    let mut bench = Bench::active(RULES);
+    let (mut sent, until) = (0, bench.now + HOUR);
+    while bench.now < until {
+        // Wherever the NOTIFYs lead, nobody answers there; and each has it that the time is nearly over.
+        bench.notify(2, notified(Stand::Active, Some(20)));
+        bench.now += 7 * SECOND;
+        if bench.machine.due().is_some_and(|due| due <= bench.now) {
+            assert_eq!(bench.give(Input::Time), [Effect::Resubscribe(2, 3_600)]);
+            sent += 1;
+            bench.now += TIMER_N;
+            bench.notify(2, notified(Stand::Active, Some(20)));
+            bench.answer(2, SILENCE);
+        }
+    }
+    assert_eq!(sent, 6);
+}
