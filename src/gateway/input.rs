@@ -33,6 +33,9 @@ pub enum Input {
     /// On a link to many servers, the way to this domain broke. Whatever was not confirmed on it may be lost; the link
     /// itself is still up.
     DomainDown(Link, String),
+    /// On a link to many servers, the way to this domain is there again, and presence that was sent to it since it was there
+    /// last is lost, or may be.
+    DomainUp(Link, String),
     /// A stanza could not be put on its link: the link is down or its queue is full.
     Unsent(Link, Stanza),
     /// A SIP message could not be sent.

@@ -181,6 +181,10 @@ pub(super) const ASK_ON_PRESENCE: Duration = Duration::from_secs(3_600);
 /// A user's server is probed for what is not known no more often than this.
 pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
+/// A user's server that could not be reached is probed again after this to twice as long, while somebody watches: servers
+/// that restart are back by then, and one that is away for days costs each watched user a few stanzas an hour.
+pub(super) const PROBE_FAILED_AGAIN: Duration = Duration::from_secs(600);
+
 /// How long a user's server has to say what her resources say, after a link was lost: what it does not say by then is over.
 pub(super) const PROBE_WAIT: Duration = Duration::from_secs(10);
 

@@ -281,7 +281,11 @@ impl Gateway {
             }
             Input::LinkUp(link) => self.on_link_up(link, now),
             Input::LinkDown(link) => self.on_link_down(link, now),
-            Input::DomainDown(link, domain) => self.fail_domain(link, &domain, now),
+            Input::DomainDown(link, domain) => {
+                self.fail_domain(link, &domain, now);
+                self.serve_domain_down(link, &domain, now);
+            }
+            Input::DomainUp(link, domain) => self.show_again(link, &domain, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),
             Input::Undelivered(origin, why) => {
                 if let Some(event) = self.endpoint.undeliverable(origin, why, now) {

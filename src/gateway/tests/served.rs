@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::bench::Bench;
+use super::serve::{Heard, PROBE, allowed, answer_all, body, juliet, said};
+use super::watch::Play;
 use crate::gateway::{Input, limits};
-use crate::xmpp::stanza::{Condition, Stanza, StanzaError};
+use crate::xmpp::stanza::{Condition, PresenceKind, Stanza, StanzaError};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -98,4 +100,49 @@ fn at_the_end_of_the_process_no_server_is_asked_whether_it_is_done() {
     let mut bench = served();
     bench.input(Input::Drain);
     assert!(bench.pings().is_empty() && bench.gateway.is_idle());
+}
+
+/// What is known of a user of another domain after `time`, if her watcher was told anything.
+fn told_after(bench: &mut Bench, time: Duration) -> Option<&'static str> {
+    bench.pass(time);
+    let heard = Heard::of(bench);
+    answer_all(bench, &heard, 200);
+    let text = body(heard.notifies.last()?);
+    Some(if text.contains(">open<") { "open" } else { "closed" })
+}
+
+#[test]
+fn when_the_way_to_a_domain_broke_its_users_are_asked_for_until_they_can_be_heard() {
+    let mut bench = served();
+    let _phone = allowed(&mut bench, "c1");
+    let probes = |bench: &mut Bench| said(bench).into_iter().filter(|line| line == PROBE).count();
+    bench.input(Input::DomainDown(0, "other.example".to_owned()));
+    bench.pass(limits::RESTORE_SPREAD);
+    assert_eq!(probes(&mut bench), 0, "that is another's");
+    bench.input(Input::DomainDown(0, "xmpp.example".to_owned()));
+    assert_eq!(told_after(&mut bench, limits::RESTORE_SPREAD), None);
+    assert_eq!(probes(&mut bench), 1);
+    let away = "<error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    juliet(&mut bench, "", "type='error'", away);
+    assert_eq!(told_after(&mut bench, limits::PROBE_FAILED_AGAIN - SECOND), None, "what she said last stands");
+    assert_eq!(probes(&mut bench), 0);
+    assert_eq!(told_after(&mut bench, limits::PROBE_FAILED_AGAIN + SECOND), None);
+    assert_eq!(probes(&mut bench), 1);
+    juliet(&mut bench, "/yn0cl4bnw0yr3vym", "type='unavailable'", "");
+    assert_eq!(told_after(&mut bench, 10 * SECOND), Some("closed"));
+    assert_eq!(told_after(&mut bench, 3 * limits::PROBE_FAILED_AGAIN / 2), None);
+    assert_eq!(probes(&mut bench), 0, "she was heard");
+}
+
+#[test]
+fn when_a_domain_is_there_again_its_users_are_told_again_what_may_have_been_lost() {
+    let (mut play, _) = Play::granted();
+    play.bench.input(Input::DomainUp(0, "other.example".to_owned()));
+    play.bench.pass(SECOND);
+    assert_eq!(play.kinds(), []);
+    play.bench.input(Input::DomainUp(0, "xmpp.example".to_owned()));
+    play.bench.pass(SECOND);
+    assert_eq!(play.kinds(), [PresenceKind::Available]);
+    play.bench.pass(60 * SECOND);
+    assert_eq!(play.kinds(), [], "once");
 }

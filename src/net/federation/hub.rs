@@ -137,6 +137,10 @@ impl Shared {
                 let link = self.links.get(&*local);
                 back.extend(link.map(|link| Input::DomainDown(*link, remote.to_string())));
             }
+            Output::DomainUp { local, remote } => {
+                let link = self.links.get(&*local);
+                back.extend(link.map(|link| Input::DomainUp(*link, remote.to_string())));
+            }
         }
     }
 

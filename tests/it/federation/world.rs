@@ -296,6 +296,8 @@ impl World {
                     }
                 }
                 Output::Bounce(stanza) => self.seen.push(Seen::Bounced { server: index, stanza }),
+                // What follows from it is the gateway's.
+                Output::DomainUp { .. } => {}
                 Output::DomainDown { local, remote } => {
                     let (local, remote) = (local.to_string(), remote.to_string());
                     self.seen.push(Seen::Down { at: self.now, server: index, local, remote });

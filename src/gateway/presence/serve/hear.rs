@@ -6,6 +6,7 @@
 //! | `unsubscribed` | she was asked, or has allowed it | terminated;reason=rejected |
 //! | an error about `subscribe` | she was asked | terminated, for the reason in `mappings/presence.toml` |
 //! | available, unavailable | she has allowed it | all of her resources |
+//! | an error: her server cannot be reached | she has allowed it | nothing, and she is asked again |
 //! | anything else, or from anybody else | | nothing |
 
 use super::super::super::record::Authorization;
@@ -33,6 +34,7 @@ impl Gateway {
                 self.on_denied(&pair, now);
             }
             (PresenceKind::Error, Some(Authorization::Asked)) => self.on_ask_failed(&pair, presence, now),
+            (PresenceKind::Error, Some(Authorization::Granted)) => self.on_probe_failed(&pair, presence, now),
             (PresenceKind::Available | PresenceKind::Unavailable, Some(Authorization::Granted) | None) => {
                 self.on_said(&pair, presence, now);
             }

@@ -10,6 +10,7 @@ use super::{DIRECTION, Dialog, Pair, Watched};
 use crate::sip::dialog::{self, Parts};
 use crate::sip::event::notifier::{Notifier, Reason};
 use crate::time::{Now, Timestamp, nanos};
+use crate::xmpp::stanza::{Condition, Presence, StanzaError};
 
 impl Default for Watched {
     /// Nobody was asked.
@@ -167,6 +168,21 @@ impl Gateway {
         }
     }
 
+    /// Her server could not be reached. As while a link is down, what she said last stands; and she is asked again.
+    pub(super) fn on_probe_failed(&mut self, pair: &Pair, presence: &Presence, now: Now) {
+        let is_away = |error: StanzaError| {
+            matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout)
+        };
+        if !presence.error().is_some_and(is_away) {
+            return;
+        }
+        if let Some(watched) = self.presence.served.watched.get_mut(pair).filter(|it| !it.dialogs.is_empty()) {
+            watched.look_at = None;
+            let wait = limits::PROBE_FAILED_AGAIN.mul_f64(1.0 + self.ids.chance());
+            self.look_after_in(wait, pair, now);
+        }
+    }
+
     fn look_after_in(&mut self, delay: Duration, pair: &Pair, now: Now) {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         watched.needs_word = true;
@@ -176,15 +192,27 @@ impl Gateway {
     /// A link is back: what was said on it meanwhile is lost, so it is asked for.
     pub(in super::super::super) fn serve_link_up(&mut self, link: Link, now: Now) {
         let Some(domain) = self.settings.links.get(link).cloned() else { return };
+        self.ask_again(|pair| super::ask::domain(pair.watcher()) == domain, now);
+    }
+
+    /// The way to a domain broke: what its users said since may be lost, so it is asked for, which also brings the way back.
+    pub(in super::super::super) fn serve_domain_down(&mut self, link: Link, domain: &str, now: Now) {
+        let Some(own) = self.settings.links.get(link).cloned() else { return };
+        let is_between =
+            |pair: &Pair| super::ask::domain(pair.watcher()) == own && super::ask::domain(pair.target()) == domain;
+        self.ask_again(is_between, now);
+    }
+
+    /// What these targets say is not known any more, and is asked for where somebody is told.
+    fn ask_again(&mut self, is_concerned: impl Fn(&Pair) -> bool, now: Now) {
         for (pair, watched) in &mut self.presence.served.watched {
-            if super::ask::domain(pair.watcher()) == domain && watched.dialogs.is_empty() {
+            if watched.dialogs.is_empty() && is_concerned(pair) {
                 // Whoever asks next is told what she says then.
                 watched.heard = None;
             }
         }
         let concerned = |(pair, watched): (&Pair, &Watched)| {
-            let is_here = super::ask::domain(pair.watcher()) == domain;
-            (is_here && watched.is_granted() && !watched.dialogs.is_empty()).then(|| pair.clone())
+            (watched.is_granted() && !watched.dialogs.is_empty() && is_concerned(pair)).then(|| pair.clone())
         };
         let mut pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
         // The order of the table is another in each process; a simulation shall repeat itself.

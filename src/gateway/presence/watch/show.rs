@@ -3,9 +3,10 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use super::super::super::limits::RESTORE_RATE;
 use super::super::super::record::RecordId;
 use super::super::super::{Gateway, Link, Output};
-use super::{Clock, SHOW_AGAIN, Stage, Standing, doing};
+use super::{Clock, SHOW_AGAIN, Stage, Standing, Watch, doing};
 use crate::model::presence::Show;
 use crate::time::Now;
 use crate::xmpp::jid::Jid;
@@ -146,6 +147,23 @@ impl Gateway {
             if now.mono.saturating_sub(watch.told_at) < IN_DOUBT && !watch.shown.is_empty() {
                 watch.shown.clear();
                 watch.missed = true;
+            }
+        }
+    }
+
+    /// The way to a domain is there again, and its users may not have heard what they were told: it is told again, to so many
+    /// a second.
+    pub(in super::super::super) fn show_again(&mut self, link: Link, domain: &str, now: Now) {
+        let of_domain = |watch: &Watch| watch.link == link && watch.watcher.domain() == domain;
+        let watches = self.presence.watching.watches.iter();
+        let shown = watches.filter(|(_, watch)| of_domain(watch) && (watch.missed || !watch.shown.is_empty()));
+        let mut shown: Vec<_> = shown.map(|(id, _)| *id).collect();
+        shown.sort_unstable();
+        for (turn, id) in (0_u32..).zip(shown) {
+            let Some(watch) = self.presence.watching.watches.get_mut(&id) else { continue };
+            watch.shown.clear();
+            if !std::mem::replace(&mut watch.waits.show, true) {
+                self.set_watch_clock(id, Clock::Show, Duration::from_secs(1) / RESTORE_RATE * turn, now);
             }
         }
     }

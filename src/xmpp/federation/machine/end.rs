@@ -180,7 +180,15 @@ impl Federation {
         self.tell_down(pair);
     }
 
+    /// Presence of this pair was lost, or may have been: somebody is to hear when the way is there again.
+    pub(super) fn miss(&mut self, pair: Pair) {
+        if self.missed.len() < limits::MISSED {
+            self.missed.insert(pair);
+        }
+    }
+
     pub(super) fn tell_down(&mut self, pair: &Pair) {
+        self.miss(pair.clone());
         let Pair { local, remote } = pair.clone();
         self.outputs.push(Output::DomainDown { local, remote });
     }

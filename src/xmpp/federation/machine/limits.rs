@@ -32,6 +32,10 @@ pub(super) const REFUSED: Duration = Duration::from_secs(10);
 /// domain costs a lookup, as it does for those who have never heard of back-off.
 pub(super) const FAILURES: usize = 20_000;
 
+/// Pairs of which it is remembered that presence was lost, each about 200 bytes. Of one beyond it nothing is said when it is
+/// there again.
+pub(super) const MISSED: usize = 20_000;
+
 /// A domain that shows a dialback key may be up again although it could not be reached lately; but keys are for anybody to
 /// send, so no more often than this.
 pub(super) const VERIFY_AGAIN: Duration = Duration::from_secs(5);

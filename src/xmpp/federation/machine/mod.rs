@@ -45,7 +45,7 @@ mod tests;
 
 pub use settings::{Bounced, Output, Settings, Stats};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ pub struct Federation {
     /// Those of them that hold stanzas, by pair.
     kept: HashMap<Pair, Kept>,
     room: Room,
+    /// Those to which presence was lost, or may have been, and that were not proven since.
+    missed: HashSet<Pair>,
     last_stream: StreamId,
     last_question: QuestionId,
     /// Of `streams`, those that peers opened.
@@ -122,6 +124,7 @@ impl Federation {
             sessions: Sessions::default(),
             kept: HashMap::new(),
             room: Room::default(),
+            missed: HashSet::new(),
             last_stream: 0,
             last_question: 0,
             accepted: 0,
@@ -311,7 +314,12 @@ impl Federation {
                 *why.counter(&mut self.stats.bounced) += 1;
                 self.outputs.push(Output::Bounce(reply));
             }
-            None => self.stats.dropped += 1,
+            None => {
+                self.stats.dropped += 1;
+                if let (Stanza::Presence(_), Some(ends)) = (stanza, ends_of(stanza)) {
+                    self.miss(Pair::new(ends.0, ends.1));
+                }
+            }
         }
     }
 }

@@ -47,6 +47,10 @@ impl Federation {
         self.reached(&pair.remote);
         self.put_proofs(id);
         self.lead_on(&pair, id, now);
+        if self.missed.remove(&pair) {
+            let Pair { local, remote } = pair;
+            self.outputs.push(Output::DomainUp { local, remote });
+        }
     }
 
     /// What waits for this pair goes on this stream, which has proven it, unless there is reason to wait on.

@@ -68,6 +68,14 @@ pub enum Output {
         /// The domain whose server they were for.
         remote: Arc<str>,
     },
+    /// `remote` can be reached from `local` again. Since it could last, presence was lost, or may have been, of which nobody
+    /// is told otherwise.
+    DomainUp {
+        /// Our domain.
+        local: Arc<str>,
+        /// The domain whose server is there.
+        remote: Arc<str>,
+    },
 }
 
 /// What has happened, and how it is now.

@@ -137,6 +137,7 @@ fn short(output: &Output) -> String {
             )
         }
         Output::DomainDown { local, remote } => format!("down {local} {remote}"),
+        Output::DomainUp { local, remote } => format!("up {local} {remote}"),
     }
 }
 

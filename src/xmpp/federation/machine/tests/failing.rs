@@ -184,7 +184,27 @@ fn answers_and_presence_go_on_although_others_are_in_doubt() {
     assert_eq!(world.told(), ["down a.example b.example", "2 open a.example b.example"]);
     world.prove(2, &ab());
     world.report(2, Report::Open { multiplex: true });
-    assert_eq!(world.told(), ["2 send p", "2 send here"]);
+    assert_eq!(world.told(), ["2 send p", "2 send here", "up a.example b.example"], "what came before is not known");
+}
+
+#[test]
+fn a_domain_that_presence_was_lost_to_is_told_once_when_it_is_there_again() {
+    let mut world = World::new(Settings::default());
+    let (from, to) = (jid("romeo@a.example"), jid("juliet@b.example"));
+    world.federation.send(Stanza::Presence(Presence::new(from, to, PresenceKind::Available)), world.now);
+    assert_eq!(world.told(), ["1 open a.example b.example"]);
+    world.report(1, Report::Unreachable(Unreachable::NoAnswer("down".to_owned())));
+    assert_eq!(world.told(), [""; 0], "nobody is told of presence that is lost");
+    world.pass(600.0);
+    world.send(&ab(), "1");
+    assert_eq!(world.told(), ["2 open a.example b.example"]);
+    world.prove(2, &ab());
+    assert_eq!(world.told(), ["2 send 1", "up a.example b.example"]);
+    world.close(2, &[], false);
+    world.send(&ab(), "2");
+    world.told();
+    world.prove(3, &ab());
+    assert_eq!(world.told(), ["3 send 2"]);
 }
 
 #[test]

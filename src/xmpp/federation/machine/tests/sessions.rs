@@ -112,7 +112,7 @@ fn a_peer_that_does_not_come_back_is_called() {
     world.send(&ab(), "3");
     assert_eq!(world.told(), ["2 open a.example b.example"]);
     world.prove(2, &ab());
-    assert_eq!(world.told(), ["2 send 3"]);
+    assert_eq!(world.told(), ["2 send 3", "up a.example b.example"]);
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn a_server_that_acknowledges_no_more_leaves_what_was_written_in_doubt() {
     world.send(&ab(), "2");
     world.told();
     world.prove(2, &ab());
-    assert_eq!(world.told(), ["bounce 2 bert@b.example remote-server-timeout", "down a.example b.example"]);
+    let down = ["bounce 2 bert@b.example remote-server-timeout", "down a.example b.example", "up a.example b.example"];
+    assert_eq!(world.told(), down);
     world.send(&ab(), "3");
     assert_eq!(world.told(), ["2 send 3"]);
 }
