@@ -20,6 +20,9 @@
 //!   [`LEAST_REFRESH`].
 //! * `expires` of Subscription-State counts over that of the response (section 4.1.3), but never for longer than was asked:
 //!   to refresh early costs nothing.
+//! * Of several dialogs one that ends is not sought until the last has ended. Section 4.1.3 has a new subscription for it, but
+//!   a SUBSCRIBE outside of dialogs forks to all of them again, and those that go on would have two each. What it told is
+//!   over until then.
 //! * A new dialog is looked for no oftener than [`Rules::starts_per_hour`], whatever the notifier says.
 
 use std::time::Duration;
