@@ -20,6 +20,7 @@ mod vocabulary;
 mod write;
 
 pub use read::read;
+pub use vocabulary::ACTIVITIES;
 pub use write::write;
 
 use crate::xml;

@@ -340,7 +340,7 @@ fn activities_and_moods_of_the_account_cross() {
 #[test]
 fn every_row_of_the_activities_says_the_same_in_both_tables_or_less() {
     let mapping = mapping();
-    for name in super::table::RPID_ACTIVITIES {
+    for name in super::table::rpid_activities() {
         let mut state = state(vec![open("a")]);
         let mut person = Person::default();
         person.rich.activities = vec![Activity { text: Some("words".into()), ..activity(name) }];

@@ -34,7 +34,7 @@ pub(super) fn family(name: &str) -> Family {
 
 /// What `<activities/>` may hold (RFC 4480 section 3.2; `lunch` is in the text, and in the schema by erratum 3121).
 /// `unknown` and `other` have rules of their own.
-pub(super) const ACTIVITIES: &[&str] = &[
+pub const ACTIVITIES: &[&str] = &[
     "appointment",
     "away",
     "breakfast",
