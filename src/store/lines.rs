@@ -45,26 +45,7 @@ enum Line {
         state: String,
         changed_at: i64,
     },
-    Dialog {
-        id: String,
-        shard: u16,
-        direction: String,
-        watcher: String,
-        target: String,
-        package: String,
-        event_id: Option<String>,
-        call_id: String,
-        local_tag: String,
-        remote_tag: String,
-        local_uri: String,
-        remote_uri: String,
-        remote_target: String,
-        route_set: Vec<String>,
-        cseq_reserved: u32,
-        remote_cseq: Option<u32>,
-        version_reserved: u32,
-        expires_at: i64,
-    },
+    Dialog(DialogLine),
     Publication {
         id: String,
         shard: u16,
@@ -73,6 +54,30 @@ enum Line {
         etag: String,
         expires_at: i64,
     },
+}
+
+/// The line of a dialog.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialogLine {
+    id: String,
+    shard: u16,
+    direction: String,
+    watcher: String,
+    target: String,
+    package: String,
+    event_id: Option<String>,
+    call_id: String,
+    local_tag: String,
+    remote_tag: String,
+    local_uri: String,
+    remote_uri: String,
+    remote_target: String,
+    route_set: Vec<String>,
+    cseq_reserved: u32,
+    remote_cseq: Option<u32>,
+    version_reserved: u32,
+    expires_at: i64,
 }
 
 /// The first line of a file of so many records, without its end.
@@ -106,7 +111,7 @@ pub(super) fn line(record: &Record) -> String {
             state: word(STATES, &of.state).to_owned(),
             changed_at: of.changed_at.0,
         },
-        Record::Dialog(of) => Line::Dialog {
+        Record::Dialog(of) => Line::Dialog(DialogLine {
             id: id(of.id),
             shard: of.shard,
             direction: word(DIRECTIONS, &of.direction).to_owned(),
@@ -125,7 +130,7 @@ pub(super) fn line(record: &Record) -> String {
             remote_cseq: of.remote_cseq,
             version_reserved: of.version_reserved,
             expires_at: of.expires_at.0,
-        },
+        }),
         Record::Publication(of) => Line::Publication {
             id: id(of.id),
             shard: of.shard,
@@ -162,7 +167,7 @@ pub(super) fn read(line: &str) -> Result<Record, String> {
                 target,
             })
         }
-        line @ Line::Dialog { .. } => dialog(line)?,
+        Line::Dialog(line) => Record::Dialog(dialog(line)?),
         Line::Publication { id, shard, user, domain, etag, expires_at } => Record::Publication(PublicationRecord {
             id: read_id(&id)?,
             shard: of_pair(shard, &user, &domain)?,
@@ -175,50 +180,27 @@ pub(super) fn read(line: &str) -> Result<Record, String> {
     Ok(record)
 }
 
-fn dialog(line: Line) -> Result<Record, String> {
-    let Line::Dialog {
-        id,
-        shard,
-        direction,
-        watcher,
-        target,
-        package,
-        event_id,
-        call_id,
-        local_tag,
-        remote_tag,
-        local_uri,
-        remote_uri,
-        remote_target,
-        route_set,
-        cseq_reserved,
-        remote_cseq,
-        version_reserved,
-        expires_at,
-    } = line
-    else {
-        return Err("is no dialog".to_owned());
-    };
-    Ok(Record::Dialog(DialogRecord {
-        id: read_id(&id)?,
-        shard: one_of_all(shard)?,
-        direction: one_of(DIRECTIONS, "direction", &direction)?,
-        package: one_of(PACKAGES, "package", &package)?,
-        watcher,
-        target,
-        event_id,
-        call_id,
-        local_tag,
-        remote_tag,
-        local_uri,
-        remote_uri,
-        remote_target,
-        route_set,
-        cseq_reserved,
-        remote_cseq,
-        version_reserved,
-        expires_at: Timestamp(expires_at),
-    }))
+fn dialog(line: DialogLine) -> Result<DialogRecord, String> {
+    Ok(DialogRecord {
+        id: read_id(&line.id)?,
+        shard: one_of_all(line.shard)?,
+        direction: one_of(DIRECTIONS, "direction", &line.direction)?,
+        watcher: line.watcher,
+        target: line.target,
+        package: one_of(PACKAGES, "package", &line.package)?,
+        event_id: line.event_id,
+        call_id: line.call_id,
+        local_tag: line.local_tag,
+        remote_tag: line.remote_tag,
+        local_uri: line.local_uri,
+        remote_uri: line.remote_uri,
+        remote_target: line.remote_target,
+        route_set: line.route_set,
+        cseq_reserved: line.cseq_reserved,
+        remote_cseq: line.remote_cseq,
+        version_reserved: line.version_reserved,
+        expires_at: Timestamp(line.expires_at),
+    })
 }
 
 fn read_id(text: &str) -> Result<RecordId, String> {
