@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 
-from peers.asterisk import Asterisk
+from peers.asterisk import TELEPHONE, Asterisk
 from peers.baresip import Baresip
 from stage import Stage
 
@@ -54,7 +54,6 @@ jid = "juliet@xmpp.example"
 aor = "sip:1001@asterisk.example"
 password = "pw-1001"
 """
-LINE = '<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;regint=600;mwi=no'
 
 
 class Office(Stage):
@@ -69,7 +68,7 @@ class Office(Stage):
         self.branch = self.stox("stox-branch", "branch.example", BRANCH, port=branch, asterisk=port)
         self.account = self.stox("stox-account", "account.example", ACCOUNT, port=account, asterisk=port)
         self.phone = self.add(Baresip(
-            self.place, "baresip-1002", "1002", LINE.format(port), ports=Baresip.lines(self.place),
+            self.place, "baresip-1002", "1002", TELEPHONE.format(port), ports=Baresip.lines(self.place),
             contacts={name: f"sip:{name}@asterisk.example" for name in ("juliet", "9juliet", "1001")}))
 
 

@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from documents import validate
-from peers.asterisk import Asterisk
+from peers.asterisk import TELEPHONE, Asterisk
 from peers.baresip import Baresip
 from peers.events import EventPhone
 from peers.friend import Friend
@@ -15,7 +15,6 @@ from stage import Stage, telephones
 
 from . import check, equal, has, quote
 
-LINE = '<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;regint=600;mwi=no'
 EXCHANGE = """
 [sip]
 listen = ["udp:127.0.0.11:{port}", "tcp:127.0.0.11:{port}"]
@@ -70,7 +69,7 @@ class Exchange(Stage):
         self.asterisk = self.add(Asterisk(self.place, SIP=port, TRUNK=trunk, BRANCH=mailbox))
         self.exchange = self.stox("stox-exchange", "exchange.example", EXCHANGE, port=trunk, asterisk=port)
         self.mailbox = self.stox("stox-mailbox", "mailbox.example", MAILBOX, port=mailbox, asterisk=port)
-        self.phone = self.add(Baresip(self.place, "baresip-desk", "1002", LINE.format(port), ports=Baresip.lines(self.place),
+        self.phone = self.add(Baresip(self.place, "baresip-desk", "1002", TELEPHONE.format(port), ports=Baresip.lines(self.place),
                                       contacts={"exchange": "sip:600@asterisk.example"}))
         self.rosaline = Friend(self.place, "rosaline", "mask")
         self.keys = EventPhone(self.place, "1009", "asterisk.example", trunk)

@@ -7,6 +7,9 @@ from .place import CACHE
 from .program import Program
 
 ROOT = CACHE / "asterisk"
+# The account of telephone 1002 for baresip; the port is Asterisk's.
+TELEPHONE = ('<sip:1002@asterisk.example>;outbound="sip:127.0.0.1:{}";auth_user=1002;auth_pass=pw-1002;'
+             'regint=600;mwi=no')
 LIBRARIES = [ROOT / "lib/x86_64-linux-gnu", ROOT / "usr/lib/x86_64-linux-gnu", ROOT / "usr/lib"]
 
 
