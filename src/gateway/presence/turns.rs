@@ -35,6 +35,11 @@ impl Turns {
         Self::of(authorizations.max(dialogs))
     }
 
+    /// How long it takes until everybody has had a turn.
+    pub(super) fn all(&self) -> Duration {
+        self.step.saturating_mul(self.given).max(RESTORE_SPREAD)
+    }
+
     /// How long the next waits: its place, and by `chance`, from 0 to 1, where in it, for other gateways may have started in
     /// the same moment.
     pub(super) fn next(&mut self, chance: f64) -> Duration {
@@ -55,18 +60,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn turns(many: u32) -> Vec<Duration> {
+    fn turns(many: u32) -> (Vec<Duration>, Duration) {
         let mut turns = Turns::of(usize::try_from(many).unwrap());
-        (0..many).map(|number| turns.next(f64::from(number % 7) / 7.0)).collect()
+        let each = (0..many).map(|number| turns.next(f64::from(number % 7) / 7.0)).collect();
+        (each, turns.all())
     }
 
     #[test]
     fn few_take_five_minutes_and_many_take_as_long_as_the_rate_allows() {
         for many in [1, 3, 600, 100_000, 1_000_000] {
-            let turns = turns(many);
+            let (turns, all) = turns(many);
             let last = turns.iter().max().copied().unwrap();
             let whole = RESTORE_SPREAD.max(Duration::from_secs(u64::from(many / RESTORE_RATE)));
             assert!(last <= whole, "{many}: {last:?}");
+            assert!(all <= whole && last <= all, "{many}: {all:?}");
             let mut of_second = std::collections::HashMap::<u64, u32>::new();
             turns.iter().for_each(|turn| *of_second.entry(turn.as_secs()).or_default() += 1);
             assert!(of_second.values().all(|count| *count <= RESTORE_RATE + 1), "{many}");

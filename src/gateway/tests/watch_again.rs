@@ -85,3 +85,31 @@ fn a_watcher_who_comes_after_a_crash_does_not_wait_for_her_turn() {
     play.juliet("probe");
     assert!(play.bench.requests().is_empty(), "once is enough");
 }
+
+#[test]
+fn what_waits_for_its_turn_after_a_crash_is_explained_as_what_was_told_before() {
+    let (play, _) = Play::granted();
+    let mut play = after_a_crash(play);
+    let lines =
+        |play: &Play| play.bench.gateway.explain_pair("romeo@sip.example", "juliet@xmpp.example", play.bench.now());
+    let line = lines(&play).swap_remove(1);
+    assert!(
+        line.contains("presence was told until the restart; subscription kept over the restart, dialog "),
+        "{line}"
+    );
+    assert!(line.contains(", its turn comes in "), "{line}");
+    let refresh = play.next_subscribe(301 * SECOND);
+    play.bench.answer(&refresh, 200);
+    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
+    let line = lines(&play).swap_remove(1);
+    assert!(line.contains("presence is told; subscription active, dialog "), "{line}");
+}
+
+#[test]
+fn what_has_no_dialog_after_a_crash_is_explained_with_when_it_will_at_the_latest() {
+    let (mut play, request) = Play::granted();
+    play.notify(&request, "terminated;reason=probation;retry-after=600", None);
+    let play = after_a_crash(play);
+    let lines = play.bench.gateway.explain_pair("romeo@sip.example", "juliet@xmpp.example", play.bench.now());
+    assert_eq!(lines[1], "  no subscription yet; its turn comes within 300 s of the start");
+}

@@ -23,10 +23,12 @@ impl Gateway {
             lines.push(format!("  {watcher} is offline, so no subscription is kept; it begins again when she comes"));
         }
         if watch.usages.is_empty() && !watch.presence.gone {
-            lines.push("  no subscription yet; after a start its turn comes within five minutes".to_owned());
+            let all = self.presence.turns.all().as_secs();
+            lines.push(format!("  no subscription yet; its turn comes within {all} s of the start"));
         }
         for one in &watch.usages {
             let standing = match one.standing {
+                Standing::Open if self.usage_is_taken_back(one.usage) => "was told until the restart",
                 Standing::Open => "is asked for",
                 Standing::Active => "is told",
                 Standing::Lost => "is lost at present, and asked for again",

@@ -96,6 +96,12 @@ impl Subscriber {
         }
     }
 
+    /// Whether it has dialogs from before a restart, and nothing was heard in any of them since.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        self.phase == Phase::Held && self.branches.iter().all(|branch| branch.stand.is_none())
+    }
+
     /// Whether there is nothing left of it.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -232,12 +238,6 @@ impl Subscriber {
         };
         let known = self.branches.iter().any(|branch| branch.serial == dialog);
         match stand {
-            // A poll has its answer, however that says that it is over.
-            Stand::Active | Stand::Pending if self.rules.once => self.finish(Report::Over, effects),
-            Stand::Terminated(reason) if self.rules.once && reason != Reason::Rejected => {
-                self.finish(Report::Over, effects);
-            }
-            Stand::Terminated(reason) if known => {
             // What a poll hears of somebody who has not decided is neutral (RFC 3856 section 6.6.2), and no yes. Some say it
             // as a subscription that is pending for no time.
             Stand::Active | Stand::Pending | Stand::Terminated(Reason::Timeout)
@@ -246,6 +246,12 @@ impl Subscriber {
                 effects.push(Effect::Tell(Report::Pending));
                 self.finish(Report::Over, effects);
             }
+            // A poll has its answer, however that says that it is over.
+            Stand::Active | Stand::Pending if self.rules.once => self.finish(Report::Over, effects),
+            Stand::Terminated(reason) if self.rules.once && reason != Reason::Rejected => {
+                self.finish(Report::Over, effects);
+            }
+            Stand::Terminated(reason) if known => {
                 if self.remove(dialog, effects) {
                     self.on_terminated(reason, notified.retry_after, now, effects);
                 }
