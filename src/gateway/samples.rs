@@ -34,11 +34,23 @@ impl Gateway {
             level("stox_to_xmpp_bytes", "What messages to XMPP take while they wait.", self.open_bytes),
             level("stox_errors_held", "Error stanzas that wait for their link.", held),
             level("stox_publications", "Presence of XMPP users that SIP servers have from us.", self.published()),
+            level("stox_lists", "Lists of contacts on the SIP side that we subscribe to.", self.lists_open()),
+            level("stox_lists_members", "SIP users seen through a list, pairs.", self.lists_covering()),
+            level(
+                "stox_watchers_waiting",
+                "SIP watchers on users' own servers whom those are asked about.",
+                self.waiting(),
+            ),
             level("stox_dns_questions", "DNS questions that wait for their answers.", self.directions.open()),
             level("stox_sip_targets_failing", "SIP servers that failed last time.", self.directions.failing()),
             level("stox_sip_client_transactions", "SIP client transactions open.", sip.client_open),
             level("stox_sip_server_transactions", "SIP server transactions open.", sip.server_open),
             level("stox_sip_completed_transactions", "Answered SIP requests still recognised.", sip.server_completed),
+            counter(
+                "stox_publications_refused",
+                "XMPP users not published for want of room or because too many came.",
+                self.publications_refused(),
+            ),
             counter("stox_sip_retransmissions_sent", "SIP messages sent again.", sip.retransmissions_sent),
             counter("stox_sip_retransmissions_received", "SIP messages received again.", sip.retransmissions_received),
             counter("stox_sip_timeouts", "SIP requests that nobody answered.", sip.timeouts),
@@ -46,10 +58,5 @@ impl Gateway {
             counter("stox_sip_overloaded", "SIP requests refused with 503 for want of room.", sip.overloaded),
         ]);
         samples
-            counter(
-                "stox_publications_refused",
-                "XMPP users not published for want of room or because too many came.",
-                self.publications_refused(),
-            ),
     }
 }

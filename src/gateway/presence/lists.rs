@@ -351,6 +351,19 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Lists that there are.
+    pub(in super::super) fn lists_open(&self) -> usize {
+        self.presence.lists.lists.len()
+    }
+
+    /// Watches that see through a list.
+    pub(in super::super) fn lists_covering(&self) -> usize {
+        let covered = |list: &List| list.members.values().filter(|member| **member == Member::Covered).count();
+        self.presence.lists.lists.values().map(covered).sum()
+    }
+}
+
 fn row(resource: &Resource, states: &mut HashMap<String, Presence>) -> Row {
     let is = |state| resource.instances.iter().filter(move |instance| instance.state == state);
     if is(State::Active).next().is_some() {

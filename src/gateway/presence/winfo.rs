@@ -260,4 +260,9 @@ impl Gateway {
         let address = self.mapping.uri_to_address(uri).ok()?;
         Some(self.mapping.address_to_jid(&address).ok()?.to_bare())
     }
+
+    /// Watchers who wait and whom their targets were asked about, or need not be.
+    pub(in super::super) fn waiting(&self) -> usize {
+        self.presence.waiting.of.values().map(|list| list.seen.len()).sum()
+    }
 }
