@@ -37,6 +37,22 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_any_more_is_told_and_over_when_it_can() {
+    let folder = std::env::temp_dir().join(format!("stox-readonly-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
+    sqlite.commit(&batch(1)).unwrap();
+    sqlite.connection.pragma_update(None, "query_only", true).unwrap();
+    let error = sqlite.commit(&batch(2)).unwrap_err();
+    assert_eq!((error.trouble, error.what.as_str()), (Trouble::Refused, "cannot be written"));
+    assert!(error.todo.contains("let the user that stox runs as write it"), "{error}");
+    sqlite.connection.pragma_update(None, "query_only", false).unwrap();
+    assert_eq!((sqlite.commit(&batch(2)).unwrap().added.publications, sqlite.load().unwrap().len()), (1, 2));
+    sqlite.close();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn each_start_is_a_new_epoch() {
     let folder = std::env::temp_dir().join(format!("stox-epoch-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
