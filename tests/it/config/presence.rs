@@ -105,3 +105,14 @@ fn a_peer_changes_what_is_watched_and_knows_the_notes_of_its_server() {
     assert_eq!(rules.watch, [Package::Presence], "what is written wins");
     assert!(parse(SMALL).unwrap().domains[0].presence.phone.notes.is_empty());
 }
+
+#[test]
+fn one_domain_or_peer_gets_half_of_the_subscriptions_unless_more_is_said() {
+    let shares = |text: &str| {
+        let presence = parse(&format!("{SMALL}[presence]\n{text}")).unwrap().presence;
+        (presence.per_domain, presence.per_peer)
+    };
+    assert_eq!(shares(""), (500_000, 500_000));
+    assert_eq!(shares("subscriptions = 7\n"), (4, 4));
+    assert_eq!(shares("subscriptions = 1000\nper_domain = 1000\nper_peer = 100\n"), (1_000, 100));
+}
