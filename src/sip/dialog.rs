@@ -296,7 +296,21 @@ impl Dialog {
         self.flow = if flow.transport.is_reliable() { flow.id } else { 0 };
     }
 
+    /// Whether the Contact is, byte for byte, where the peer is reached already: so it is in nearly every NOTIFY, and it need
+    /// not be read.
+    fn is_target_of(&self, headers: &Headers) -> bool {
+        let same = |value: &[u8]| {
+            let rest = value.strip_prefix(b"<").and_then(|rest| rest.strip_prefix(self.remote_target().as_bytes()));
+            matches!(rest, Some(b">"))
+        };
+        let mut contacts = headers.all(Contact::NAME);
+        contacts.next().is_some_and(same) && contacts.next().is_none()
+    }
+
     fn refresh_target(&mut self, headers: &Headers) {
+        if self.is_target_of(headers) {
+            return;
+        }
         let Ok(Some(target)) = target(headers) else { return };
         if target.as_str() == self.remote_target() {
             return;

@@ -122,10 +122,11 @@ impl Gateway {
     }
 
     fn usage_of(&self, request: &Request) -> Option<UsageId> {
-        let id = *self.presence.usages.by_call.get(&DialogKey::of_beginning(request)?)?;
+        let (to, call_id) = (request.headers.to().ok()?, request.headers.call_id()?);
+        let tag = to.tag()?;
+        let id = *self.presence.usages.by_call.get(&DialogKey::new(call_id, &tag, ""))?;
         let usage = self.presence.usages.list.get(&id)?;
-        let to = request.headers.to().ok()?;
-        usage.is_called(request.headers.call_id()?, &to.tag()?).then_some(id)
+        usage.is_called(call_id, &tag).then_some(id)
     }
 }
 
