@@ -17,7 +17,8 @@ WIDTH = max(len(check.name) for check in checks.ALL)
 
 #: Groups that go by one name.
 SETS = {"sip": ("asterisk", "phones", "cluster", "secure", "digest", "scanner"),
-        "presence": ("presence", "presence-hostile", "presence-phones", "presence-publish", "presence-restarts"),
+        "presence": ("presence", "presence-hostile", "presence-phones", "presence-publish", "presence-winfo",
+                     "presence-house", "presence-lists", "presence-restarts"),
         "xmpp": ("federation", "partners", "hostile", "streams", "twins")}
 
 

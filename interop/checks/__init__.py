@@ -43,4 +43,4 @@ def has(whole, part, what):
 
 
 # In the order in which they run: a fault of the peers shows first, what takes long comes last.
-from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, schemas, federation, partners, hostile, streams, twins, presence, presence_hostile, presence_phones, presence_publish, presence_restarts, running, restart, volume  # noqa: E402,F401
+from . import peers, messages, text, parts, failures, content, identity, service, asterisk, phones, cluster, secure, digest, scanner, schemas, federation, partners, hostile, streams, twins, presence, presence_hostile, presence_phones, presence_publish, presence_winfo, presence_house, presence_lists, presence_restarts, running, restart, volume  # noqa: E402,F401

@@ -515,11 +515,11 @@ async def _(s):
     return f"rosaline received: subscribed; {online}; {offline}"
 
 
-async def contact(phone, looks, within=12):
-    """How rosaline looks in baresip's list of contacts, as soon as it is so."""
+async def contact(phone, looks, within=12, who="rosaline"):
+    """How rosaline, or who else, looks in baresip's list of contacts, as soon as it is so."""
     async def look():
         said = re.sub(r"\x1b\[[\d;]*m", "", await phone.command("contacts"))
-        return next((line for line in said.splitlines() if "rosaline" in line and looks in line), None)
+        return next((line for line in said.splitlines() if who in line and looks in line), None)
     return (await phone.until(look, f"contact that is {looks}", within)).strip("> ").partition(" <")[0]
 
 

@@ -38,6 +38,7 @@ jid = "rosaline@xmpp.example"
 aor = "sip:rosaline@published.example"
 password = "pw-rosaline"
 register = false
+watchers = true
 """
 
 

@@ -23,7 +23,8 @@ COMPONENTS = ("sip.example", "asterisk.example", "branch.example", "account.exam
               "mistaken.example", "badtls.example", "phones.example", "sipp.example", "tls.example", "drops.example",
               "refuses.example", "flock.example", "dead.example", "alone.example", "six.example", "none.example",
               "gone.example", "prove.example", "both.example", "presence.example", "exact.example", "own.example", "exchange.example",
-              "keys.example", "mailbox.example", "kept.example", "memory.example", "published.example")
+              "keys.example", "mailbox.example", "kept.example", "memory.example", "published.example", "lists.example",
+              "house.example", "open.example")
 #: Known to Kamailio. Romeo has baresip, benvolio the scripted phone, mercutio never registers.
 SIP_USERS = ("romeo", "benvolio", "mercutio") + MONTAGUES
 

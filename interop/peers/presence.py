@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import sqlite3
 import time
 
@@ -9,6 +10,8 @@ from . import tool
 from .program import Program
 
 TABLES = "/usr/share/kamailio/db_sqlite"
+#: Those that lists need, as text.
+TEXT_TABLES = "/usr/share/kamailio/dbtext/kamailio"
 #: RFC 5025; what `sub-handling` says decides.
 RULES = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -21,15 +24,39 @@ RULE = """\
 """
 
 
+#: RFC 4826, both documents in one.
+SERVICES = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<rls-services xmlns="urn:ietf:params:xml:ns:rls-services" xmlns:rl="urn:ietf:params:xml:ns:resource-lists">
+<service uri="{}"><list>{}</list><packages><package>presence</package></packages></service>
+</rls-services>
+"""
+#: What the numbers of documents are.
+PRES_RULES, RLS_SERVICES = 2, 8
+
+
+def rules(handlings):
+    """The document that has these: watcher -> handling."""
+    return RULES.format("".join(RULE.format(number=number, handling=what, ones=f'<one id="sip:{who}"/>')
+                                for number, (who, what) in enumerate(handlings.items())))
+
+
 class PresenceServer(Program):
-    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$", own="^$"):
+    """`is_a` has words that presence.cfg asks for: LISTS keeps lists of contacts, HOUSE has the presence of `chat`, too, OPEN
+    wants no password for it."""
+
+    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$", own="^$", is_a=()):
         self.domain, self.sip, self.rules = domain, sip, {}
         self.home = place.folder(name)
         self.database = self.home / "presence.db"
         config = place.fill("presence.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, STOX=stox, CHAT=chat,
                             HOME=self.home, LONGEST=longest, OWN=own)
         super().__init__(name, place, "/usr/sbin/kamailio", "-DD", "-E", "-m", 64, "-M", 8, "-f", config,
-                         "-P", self.home / "pid", "-w", self.home, "-Y", self.home)
+                         "-P", self.home / "pid", "-w", self.home, "-Y", self.home, *(f"-A{word}" for word in is_a))
+        if "LISTS" in is_a:
+            (self.home / "lists").mkdir()
+            for table in ("pua", "rls_presentity", "rls_watchers", "version"):
+                shutil.copy(f"{TEXT_TABLES}/{table}", self.home / "lists")
 
     async def start(self):
         if not self.database.exists():
@@ -44,19 +71,43 @@ class PresenceServer(Program):
         for path in self.home.glob("presence.db*"):
             path.unlink()
 
-    async def decide(self, user, watcher, handling):
+    async def decide(self, user, watcher, handling, domain=None):
         """`user` says of `watcher`, user@domain: "allow", "block", "confirm"."""
-        mine = self.rules.setdefault(user, {})
+        domain = domain or self.domain
+        mine = self.rules.setdefault((user, domain), {})
         mine[watcher] = handling
-        document = RULES.format("".join(
-            RULE.format(number=number, handling=what, ones=f'<one id="sip:{who}"/>') for number, (who, what) in enumerate(mine.items())))
+        self.store(PRES_RULES, {(user, domain): rules(mine)})
+        await self.rpc("presence.refreshWatchers", f"sip:{user}@{domain}", "presence", 0)
+
+    def allow(self, users, watcher):
+        """All of these say yes to that watcher; nobody is there who has to be told."""
+        self.store(PRES_RULES, {(user, self.domain): rules({watcher: "allow"}) for user in users})
+
+    def list(self, owner, uri, users):
+        """The owner, user@domain, has a list of that address with these users of the domain on it."""
+        entries = "".join(f'<rl:entry uri="sip:{user}@{self.domain}"/>' for user in users)
+        self.store(RLS_SERVICES, {tuple(owner.split("@")): SERVICES.format(uri, entries)})
+
+    def store(self, kind, documents):
+        """Keeps documents of RFC 4827's kinds, one for each (user, domain)."""
         with sqlite3.connect(self.database, timeout=10) as db:
-            where = (user, self.domain)
-            db.execute("DELETE FROM xcap WHERE username = ? AND domain = ? AND doc_type = 2", where)
-            db.execute("INSERT INTO xcap (username, domain, doc, doc_type, etag, source, doc_uri, port) VALUES (?, ?, ?, 2, 'e', 0, ?, 0)",
-                       (*where, document.encode(), f"/pres-rules/users/{user}/index"))
-        code, said = await tool.run("kamcmd", "-s", f"unix:{self.home}/ctl", "presence.refreshWatchers", f"sip:{user}@{self.domain}", "presence", 0)
+            for (user, domain), document in documents.items():
+                db.execute("DELETE FROM xcap WHERE username = ? AND domain = ? AND doc_type = ?", (user, domain, kind))
+                db.execute("INSERT INTO xcap (username, domain, doc, doc_type, etag, source, doc_uri, port) VALUES (?, ?, ?, ?, 'e', 0, ?, 0)",
+                           (user, domain, document.encode(), kind, f"/{kind}/users/{user}@{domain}/index"))
+
+    async def rpc(self, *words):
+        code, said = await tool.run("kamcmd", "-s", f"unix:{self.home}/ctl", *words)
         assert code == 0, f"kamcmd: {said}"
+        return said
+
+    async def listed(self):
+        """The subscriptions to lists, of its own table: list, watcher and Call-ID."""
+        await self.rpc("db_text.dump")
+        names, *rows = (self.home / "lists" / "rls_watchers").read_text().splitlines()
+        names = [name.partition("(")[0] for name in names.split()]
+        rows = [dict(zip(names, re.split(r"(?<!\\):", row))) for row in rows]
+        return [(row["presentity_uri"].replace("\\", ""), f"{row['watcher_username']}@{row['watcher_domain']}", row["callid"]) for row in rows]
 
     def watchers(self, user=None):
         """Its own list: (watcher, event, status, …) of the subscriptions in its database that have not lapsed; 1 is active, 2
@@ -66,12 +117,16 @@ class PresenceServer(Program):
                               " WHERE expires > ?", (time.time(),)).fetchall()
         return [row[1:] for row in rows if user is None or row[0] == f"sip:{user}@{self.domain}"]
 
-    def published(self, user):
+    def published(self, user, domain=None):
         """(etag, expires, document) of each publication of this user's presence that has not lapsed."""
         with sqlite3.connect(self.database, timeout=10) as db:
             return db.execute("SELECT etag, expires, CAST(body AS TEXT) FROM presentity WHERE username = ? AND domain = ? AND event = 'presence'"
-                              " AND expires > ?", (user, self.domain, time.time())).fetchall()
+                              " AND expires > ?", (user, domain or self.domain, time.time())).fetchall()
 
-    def received(self, start=""):
-        """The requests that it received: the rest of the line."""
-        return re.findall(rf"<script>: in \d+ ({start}.*)", self.said())
+    def received(self, start="", sender=r"\d+"):
+        """The requests and answers that it received: the rest of the line, behind the port of the sender."""
+        return re.findall(rf"<script>: in {sender} ({start}.*)", self.said())
+
+    def answered(self, status, start=""):
+        """The requests that it answered so, of those whose answers it logs."""
+        return re.findall(rf"<script>: out {status} to \d+ ({start}.*)", self.said())

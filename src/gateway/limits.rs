@@ -116,6 +116,10 @@ pub(super) const LIST_DOCUMENT: usize = 65_535;
 /// first NOTIFY (RFC 6665 section 4.1.2.4).
 pub(super) const LIST_WAIT: Duration = Duration::from_secs(40);
 
+/// A contact whom a full state of a list does not name has a subscription of its own after so long: the pieces that follow
+/// are sent at once, and a datagram that is lost is sent again within this (T1 of RFC 3261, twice).
+pub(super) const LIST_REST: Duration = Duration::from_secs(3);
+
 /// Members of a list whose states are kept, until [`LIST_WAIT`] is over, for watches that begin just after the list has told
 /// them.
 pub(super) const LIST_SPARE: usize = 2_000;

@@ -6,14 +6,19 @@
 //!
 //! ```text
 //! Waiting --named--> Covered           seen through the list; no dialog of its own
-//!    |                  |
-//!    +------------------+--> Alone     one of its own, until the list tells its target's state
+//!    |   <--named--> Missed |          a full state did not name it; the rest of it may
+//!    +---------+------------+--> Alone one of its own, until the list tells its target's state
 //! ```
-//! It becomes alone when the list does not name it in a full state, says nothing of it within [`limits::LIST_WAIT`], or is
-//! refused or lost; after the grace of any subscription where something was shown. So nobody loses presence because a list
-//! does not exist. Members of lists on the list are not looked for, and whoever is on none of them is alone.
+//! It becomes alone when the list does not name it in a full state or within [`limits::LIST_REST`] after it, says nothing of
+//! it within [`limits::LIST_WAIT`], or is refused or lost; after the grace of any subscription where something was shown. So
+//! nobody loses presence because a list does not exist. Members of lists on the list are not looked for, and whoever is on
+//! none of them is alone.
+//!
+//! A full state has everybody (RFC 4662 section 5.2), but Kamailio, told to keep its bodies small, calls only the first of
+//! several pieces full.
 //!
 //! [`limits::LIST_WAIT`]: super::super::limits::LIST_WAIT
+//! [`limits::LIST_REST`]: super::super::limits::LIST_REST
 
 mod document;
 
@@ -82,6 +87,8 @@ pub(super) enum Member {
     Waiting,
     /// The list has.
     Covered,
+    /// The list told a full state without it, and the rest may follow.
+    Missed,
     /// It has a subscription of its own.
     Alone,
 }
@@ -311,7 +318,7 @@ impl Gateway {
                 named.sort_unstable();
                 let missing = self.members_of(id, |member| member != Member::Alone);
                 for watch in missing.into_iter().filter(|watch| named.binary_search(watch).is_err()) {
-                    self.fall_back(watch, now);
+                    self.list_misses(id, watch, now);
                 }
             }
         }

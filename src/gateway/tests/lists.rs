@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bench::Bench;
 use crate::gateway::Settings;
+use crate::gateway::limits;
 use crate::gateway::record::{Kind, Package, Record, Write};
 use crate::sip::message::{Name, Request, wire};
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
@@ -235,6 +236,7 @@ fn a_partial_state_changes_whom_it_names_and_one_that_was_missed_is_asked_for() 
 fn who_is_not_on_the_list_has_a_subscription_of_his_own_until_he_is() {
     let (mut play, request) = Play::listing(&["romeo", "mercutio"]);
     play.tell(&request, 0, true, &[("romeo", "active", "")]);
+    play.bench.pass(limits::LIST_REST);
     let asked = play.asked();
     assert_eq!((asked.len(), asked[0].1.as_str()), (1, "mercutio 3600"));
     let own = asked[0].0.clone();
@@ -251,8 +253,21 @@ fn who_is_not_on_the_list_has_a_subscription_of_his_own_until_he_is() {
     assert_eq!(play.told(), Vec::<String>::new(), "she sees what she saw");
     // Taken off the list: what is shown stays while he is asked himself.
     play.tell(&request, 3, true, &[("romeo", "active", "")]);
+    play.bench.pass(limits::LIST_REST);
     assert_eq!(play.whom(), ["mercutio 3600"]);
     assert_eq!(play.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_state_in_pieces_of_which_only_the_first_says_so_is_one() {
+    let (mut play, request) = Play::listing(&["romeo", "mercutio", "tybalt"]);
+    for version in [0, 2] {
+        play.tell(&request, version, true, &[("romeo", "active", "")]);
+        play.tell(&request, version + 1, false, &[("mercutio", "active", ""), ("tybalt", "", "")]);
+        play.bench.pass(MINUTE);
+        assert_eq!(play.whom(), Vec::<String>::new());
+    }
+    assert_eq!(play.told(), ["romeo says yes", "romeo is here", "mercutio says yes", "mercutio is here"]);
 }
 
 #[test]
@@ -330,6 +345,7 @@ fn one_list_says_nothing_of_the_users_of_another_domain() {
     let body = body.replace("uri='sip:romeo@sip.example'", "uri='sip:romeo@gw.example'");
     play.notify(&request, "active;expires=3600", &media_type, &body);
     assert_eq!(play.told(), Vec::<String>::new());
+    play.bench.pass(limits::LIST_REST);
     assert_eq!(play.whom(), ["romeo 3600"]);
 }
 

@@ -52,6 +52,20 @@ impl Gateway {
         }
     }
 
+    /// The list has told a full state in which the target is not.
+    pub(in super::super) fn list_misses(&mut self, list: u64, id: RecordId, now: Now) {
+        self.presence.lists.set_member(list, id, Member::Missed);
+        self.set_watch_clock(id, Clock::Missed, limits::LIST_REST, now);
+    }
+
+    /// The rest of that state has had its time.
+    pub(super) fn on_missed(&mut self, id: RecordId, now: Now) {
+        let Some(list) = self.presence.watching.watches.get(&id).and_then(|watch| watch.list) else { return };
+        if self.presence.lists.member(list, id) == Some(Member::Missed) {
+            self.fall_back(id, now);
+        }
+    }
+
     /// Whether the target was seen through a list and is not any more.
     pub(super) fn is_lost_with_list(&self, id: RecordId) -> bool {
         let Some(watch) = self.presence.watching.watches.get(&id) else { return false };

@@ -169,6 +169,8 @@ pub(in super::super) enum Clock {
     Restored,
     /// The watcher's list has had its time to name the target.
     Listed,
+    /// A full state of that list did not name him, and the rest of it has had its time.
+    Missed,
 }
 
 impl Watching {
@@ -388,6 +390,7 @@ impl Gateway {
             }
             Clock::Restored => self.open_usages(id, now),
             Clock::Listed => self.on_listed(id, now),
+            Clock::Missed => self.on_missed(id, now),
         }
     }
 
