@@ -169,7 +169,7 @@ class Federation(Stage):
         await asyncio.gather(*(program.start() for program in self.programs if program is not self.names))
         await self.phone.open()
         await self.phone.register(at=self.kamailio.sip, domain="gate.example")
-        await asyncio.gather(*(chat.login() for chat in self.chats.values()))
+        await asyncio.gather(*(chat.login(within=30) for chat in self.chats.values()))
 
     async def stop(self):
         for chat in self.chats.values():

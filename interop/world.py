@@ -47,7 +47,7 @@ class World:
             try:
                 await self.stage.start()
             except Exception as error:
-                self.broken[stage] = f"{stage.__name__} does not stand: {error}"
+                self.broken[stage] = f"{stage.__name__} does not stand: {type(error).__name__} {error}"
                 await self.clear()
                 raise RuntimeError(self.broken[stage]) from error
 

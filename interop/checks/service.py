@@ -96,5 +96,15 @@ def unserved(method):
         return f"phone received: {answer.answer}, Allow: {answer.get('allow')}"
 
 
-unserved("SUBSCRIBE")
+unserved("PUBLISH")
 unserved("CONJURE")
+
+
+@check("service-subscribe-unknown")
+async def _(w):
+    """To what stox has no state of."""
+    answer = await w.benvolio.request("SUBSCRIBE", "sip:juliet@xmpp.example", headers=[
+        ("Contact", f"<sip:benvolio@127.0.0.1:{w.benvolio.port}>"), ("Event", "conference")])
+    equal(answer.status, 489, "answer")
+    has(answer.get("allow-events"), "presence", "Allow-Events")
+    return f"phone received: {answer.answer}, Allow-Events: {answer.get('allow-events')}"
