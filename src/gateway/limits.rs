@@ -189,6 +189,13 @@ pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
 /// that restart are back by then, and one that is away for days costs each watched user a few stanzas an hour.
 pub(super) const PROBE_FAILED_AGAIN: Duration = Duration::from_secs(600);
 
+/// Domains to which the way broke, or that are there again, are looked after together after so long: a server whose streams
+/// end all the time costs no more looks at all that is watched than this allows.
+pub(super) const DOMAINS_GATHERED: Duration = Duration::from_secs(10);
+
+/// So many of them at once, of one link; each takes about a hundred bytes.
+pub(super) const DOMAINS_AT_ONCE: usize = 10_000;
+
 /// How long a user's server has to say what her resources say, after a link was lost: what it does not say by then is over.
 pub(super) const PROBE_WAIT: Duration = Duration::from_secs(10);
 

@@ -191,6 +191,8 @@ enum Timer {
     Voicemail(people::UserId),
     /// The list of who wants to watch a user is to be subscribed to, or there is room to ask her of more of them.
     Winfo(people::UserId),
+    /// Domains to which the way broke, or is there again, are looked after.
+    Recover,
 }
 
 impl Gateway {
@@ -283,9 +285,9 @@ impl Gateway {
             Input::LinkDown(link) => self.on_link_down(link, now),
             Input::DomainDown(link, domain) => {
                 self.fail_domain(link, &domain, now);
-                self.serve_domain_down(link, &domain, now);
+                self.presence_domain_down(link, &domain, now);
             }
-            Input::DomainUp(link, domain) => self.show_again(link, &domain, now),
+            Input::DomainUp(link, domain) => self.presence_domain_up(link, &domain, now),
             Input::Unsent(link, stanza) => self.on_unsent(link, stanza, now),
             Input::Undelivered(origin, why) => {
                 if let Some(event) = self.endpoint.undeliverable(origin, why, now) {
@@ -332,6 +334,7 @@ impl Gateway {
                 Timer::Serve(alarm) => self.on_serve_alarm(alarm, now),
                 Timer::Voicemail(user) => self.on_voicemail_due(user, now),
                 Timer::Winfo(user) => self.on_winfo_due(user, now),
+                Timer::Recover => self.on_recover_due(now),
             }
         }
     }

@@ -11,6 +11,7 @@
 //! | `explain` | all of it in words for an operator |
 //! | `voicemail` | the lamp of a mailbox, as headlines (RFC 3842) |
 //! | `winfo` | who waits for a user's consent at her own SIP server (RFC 3857) |
+//! | `recover` | domains of XMPP to which the way broke, or that are there again |
 //! | `turns` | what a restart has left, one after the other |
 //!
 //! A stanza goes to whoever it concerns: what a *watcher* says (`subscribe`, `unsubscribe`, `probe`) to `watch`, what a
@@ -21,6 +22,7 @@ mod document;
 mod explain;
 mod lists;
 mod publish;
+mod recover;
 pub(super) mod serve;
 mod turns;
 pub(super) mod usage;
@@ -51,6 +53,8 @@ pub(super) struct Presences {
     waiting: winfo::Waiting,
     /// When what a restart has left is asked for again.
     turns: turns::Turns,
+    /// Domains to which the way broke, or is there again.
+    recovering: recover::Recovering,
     watching: watch::Watching,
     lists: lists::Lists,
     usages: usage::Usages,

@@ -1,9 +1,11 @@
 //! What of a SIP user's watching outlives the process, and how it goes on after it.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::super::super::record::{Authorization, AuthorizationRecord, DialogRecord, Kind, Record, RecordId, Write};
 use super::super::super::{Gateway, Link, Timer, limits};
+use super::super::recover::Domains;
 use super::super::turns::Turns;
 use super::tell::Alarm;
 use super::{DIRECTION, Dialog, Pair, Watched};
@@ -195,11 +197,16 @@ impl Gateway {
         self.ask_again(|pair| super::ask::domain(pair.watcher()) == domain, now);
     }
 
-    /// The way to a domain broke: what its users said since may be lost, so it is asked for, which also brings the way back.
-    pub(in super::super::super) fn serve_domain_down(&mut self, link: Link, domain: &str, now: Now) {
-        let Some(own) = self.settings.links.get(link).cloned() else { return };
-        let is_between =
-            |pair: &Pair| super::ask::domain(pair.watcher()) == own && super::ask::domain(pair.target()) == domain;
+    /// The way to these domains broke: what their users said since may be lost, so it is asked for, which also brings the way
+    /// back.
+    pub(in super::super) fn serve_domains_down(&mut self, down: &Domains, now: Now) {
+        let of_link = |link: Link| self.settings.links.get(link).cloned();
+        let down: HashMap<String, &HashSet<Box<str>>> =
+            down.iter().filter_map(|(link, domains)| Some((of_link(*link)?, domains))).collect();
+        let is_between = |pair: &Pair| {
+            let there = down.get(super::ask::domain(pair.watcher()));
+            there.is_some_and(|there| there.contains(super::ask::domain(pair.target())))
+        };
         self.ask_again(is_between, now);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::super::limits::RESTORE_RATE;
 use super::super::super::record::RecordId;
 use super::super::super::{Gateway, Link, Output};
+use super::super::recover::Domains;
 use super::{Clock, SHOW_AGAIN, Stage, Standing, Watch, doing};
 use crate::model::presence::Show;
 use crate::time::Now;
@@ -151,10 +152,11 @@ impl Gateway {
         }
     }
 
-    /// The way to a domain is there again, and its users may not have heard what they were told: it is told again, to so many
-    /// a second.
-    pub(in super::super::super) fn show_again(&mut self, link: Link, domain: &str, now: Now) {
-        let of_domain = |watch: &Watch| watch.link == link && watch.watcher.domain() == domain;
+    /// The way to these domains is there again, and their users may not have heard what they were told: it is told again, to
+    /// so many a second.
+    pub(in super::super) fn show_again(&mut self, up: &Domains, now: Now) {
+        let of_domain =
+            |watch: &Watch| up.get(&watch.link).is_some_and(|domains| domains.contains(watch.watcher.domain()));
         let watches = self.presence.watching.watches.iter();
         let shown = watches.filter(|(_, watch)| of_domain(watch) && (watch.missed || !watch.shown.is_empty()));
         let mut shown: Vec<_> = shown.map(|(id, _)| *id).collect();
