@@ -369,6 +369,29 @@ fn a_no_that_comes_while_nobody_watches_is_not_remembered_for_ever() {
 }
 
 #[test]
+fn a_no_is_remembered_for_a_week_and_not_for_two() {
+    let (mut bench, mut store) = (Bench::new(), BTreeMap::new());
+    let mut phone = Phone::new("c1");
+    for headers in ["", "Expires: 0\r\n"] {
+        let heard = phone.subscribe(&mut bench, headers);
+        answer_all(&mut bench, &heard, 200);
+    }
+    // That she was asked is looked after in two days; that she has said no, in a week.
+    bench.pass(5 * 86_400 * SECOND);
+    let heard = Phone::new("c2").subscribe(&mut bench, "");
+    answer_all(&mut bench, &heard, 200);
+    juliet(&mut bench, "", "type='unsubscribed'", "");
+    let heard = Heard::of(&mut bench);
+    answer_all(&mut bench, &heard, 200);
+    bench.pass(6 * 86_400 * SECOND);
+    kept(&mut bench, &mut store);
+    assert_eq!(store.len(), 1);
+    bench.pass(86_400 * SECOND + SECOND);
+    kept(&mut bench, &mut store);
+    assert!(store.is_empty(), "{store:?}");
+}
+
+#[test]
 fn notifications_are_not_written_one_by_one() {
     let mut store = BTreeMap::new();
     let mut bench = Bench::new();

@@ -114,7 +114,7 @@ impl Play {
         self.told().iter().map(|presence| presence.kind).collect()
     }
 
-    /// The authorization as the store has it.
+    /// The authorization as the store has it, if it is none that was refused.
     fn kept(&mut self) -> Option<Authorization> {
         self.bench.gateway.take_writes(&mut self.writes);
         let mut kept = None;
@@ -122,7 +122,7 @@ impl Play {
             match write {
                 Write::Put(record) => {
                     if let Record::Authorization(record) = record.as_ref() {
-                        kept = Some(record.state);
+                        kept = Some(record.state).filter(|state| *state != Authorization::Refused);
                     }
                 }
                 Write::Drop(Kind::Authorization, _) => kept = None,
@@ -321,17 +321,26 @@ fn a_server_without_polls_is_asked_for_a_subscription() {
 }
 
 #[test]
-fn a_poll_that_is_refused_or_empty_says_nothing() {
+fn a_poll_that_is_empty_says_nothing() {
     let mut play = Play::new();
-    play.juliet("probe");
-    let poll = play.subscribe();
-    play.bench.answer(&poll, 403);
-    assert_eq!((play.kinds(), play.kept()), (vec![], None));
     play.juliet("probe");
     let poll = play.subscribe();
     play.bench.answer(&poll, 200);
     play.notify(&poll, "terminated;reason=timeout", None);
     assert_eq!((play.kinds(), play.kept()), (vec![], None));
+}
+
+#[test]
+fn a_roster_hears_of_a_refusal_that_was_forgotten_when_its_server_probes() {
+    let mut play = Play::new();
+    play.juliet("probe");
+    let poll = play.subscribe();
+    play.bench.answer(&poll, 403);
+    let request = play.next_subscribe(60 * SECOND);
+    assert!(text(&request).contains("\r\nExpires: 3600\r\n"), "a subscription is asked for: {}", text(&request));
+    assert_eq!(play.kinds(), [], "one refusal of a poll is no answer");
+    play.bench.answer(&request, 403);
+    assert_eq!((play.kinds(), play.kept()), (vec![PresenceKind::Unsubscribed], None));
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn after_a_crash(mut play: Play) -> Play {
     let mut next = Play { bench: Bench::new(), writes: play.writes, cseq: play.cseq, contact: play.contact };
     let now = next.bench.now();
     next.bench.gateway.restore(kept.into_iter().map(|(.., record)| record).collect(), now);
+    next.bench.inputs(Vec::new());
     next
 }
 
@@ -112,4 +113,29 @@ fn what_has_no_dialog_after_a_crash_is_explained_with_when_it_will_at_the_latest
     let play = after_a_crash(play);
     let lines = play.bench.gateway.explain_pair("romeo@sip.example", "juliet@xmpp.example", play.bench.now());
     assert_eq!(lines[1], "  no subscription yet; its turn comes within 300 s of the start");
+}
+
+#[test]
+fn a_refusal_that_was_committed_and_never_said_is_said_after_a_crash() {
+    let (mut play, request) = Play::granted();
+    play.notify(&request, "terminated;reason=rejected", None);
+    let mut play = after_a_crash(play);
+    assert_eq!(play.kinds(), [PresenceKind::Unsubscribed]);
+    play.bench.pass(400 * SECOND);
+    let mut play = after_a_crash(play);
+    assert_eq!(play.kinds(), [], "it has had its time, and the store has nothing of it any more");
+    assert!(play.bench.requests().is_empty());
+}
+
+#[test]
+fn who_asks_anew_after_a_refusal_hears_nothing_of_the_old_one_after_a_crash() {
+    let (mut play, request) = Play::granted();
+    play.notify(&request, "terminated;reason=rejected", None);
+    play.told();
+    let request = play.asked();
+    play.bench.answer(&request, 200);
+    play.notify(&request, "pending;expires=3600", None);
+    let mut play = after_a_crash(play);
+    assert_eq!(play.kinds(), []);
+    play.next_subscribe(301 * SECOND);
 }

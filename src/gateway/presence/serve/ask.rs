@@ -160,7 +160,7 @@ impl Gateway {
                 let is_old = watched.asked_at.is_none_or(|asked| nanos(now.mono).saturating_sub(asked) >= again);
                 is_old.then_some(Question::Subscribe)
             }
-            (Some(Authorization::Refused), Some(watched)) if self.is_of_late(watched.changed_at, now) => {
+            (Some(Authorization::Refused), Some(watched)) if Self::is_of_late(watched.changed_at, now) => {
                 return Err(Refused);
             }
             (Some(Authorization::Asked | Authorization::Refused), _) => Some(Question::Subscribe),

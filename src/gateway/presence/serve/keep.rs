@@ -96,12 +96,16 @@ impl Gateway {
 
     /// Whether something that happened then counts as fresh. A clock that was set back by a little changes nothing; what a
     /// clock that was years ahead has written does not count for years.
-    pub(super) fn is_of_late(&self, at: Timestamp, now: Now) -> bool {
-        Duration::from_millis(now.wall.0.abs_diff(at.0)) < limits::REFUSED_FOR
+    pub(super) fn is_of_late(at: Timestamp, now: Now) -> bool {
+        !fresh_for(at, now).is_zero()
     }
 
     /// A pair without dialogs: one that she has allowed stays as it is; one that she has not is forgotten in time.
     pub(super) fn tidy_watched(&mut self, pair: &Pair, now: Now) {
+        self.tidy_watched_in(limits::REFUSED_FOR, pair, now);
+    }
+
+    fn tidy_watched_in(&mut self, time: Duration, pair: &Pair, now: Now) {
         let Some(watched) = self.presence.served.watched.get_mut(pair) else { return };
         let waits_there = self.presence.waiting.has(pair.watcher(), pair.target());
         if !watched.dialogs.is_empty() || watched.is_granted() || waits_there {
@@ -110,7 +114,7 @@ impl Gateway {
         if watched.state.is_none() {
             self.presence.served.forget(pair);
         } else {
-            self.look_after_at(pair, now.mono + limits::REFUSED_FOR);
+            self.look_after_at(pair, now.mono + time);
         }
     }
 
@@ -153,8 +157,10 @@ impl Gateway {
         if !watched.dialogs.is_empty() || watched.is_granted() || waits_there {
             return self.settle_doubt(pair, now);
         }
-        if self.presence.served.watched.get(pair).is_some_and(|watched| self.is_of_late(watched.changed_at, now)) {
-            return self.tidy_watched(pair, now);
+        let left =
+            self.presence.served.watched.get(pair).map_or(Duration::ZERO, |watched| fresh_for(watched.changed_at, now));
+        if !left.is_zero() {
+            return self.look_after_at(pair, now.mono + left);
         }
         self.forget_authorization(pair);
         self.presence.served.forget(pair);
@@ -245,7 +251,8 @@ impl Gateway {
                 self.presence.served.counts.levelled(dialog);
             }
         }
-        self.tidy_watched(&pair, now);
+        let left = fresh_for(record.changed_at, now).max(limits::RESTORE_SPREAD);
+        self.tidy_watched_in(left, &pair, now);
     }
 
     pub(in super::super) fn serve_restore_dialog(&mut self, record: DialogRecord, now: Now) {
@@ -286,6 +293,11 @@ impl Gateway {
         let left = Duration::from_millis(left).min(Duration::from_secs(limits::LONGEST_WATCH.into()));
         if left < limits::RESTORE_SPREAD { left.max(turn) } else { left }
     }
+}
+
+/// How long something that happened then is fresh yet.
+fn fresh_for(at: Timestamp, now: Now) -> Duration {
+    limits::REFUSED_FOR.saturating_sub(Duration::from_millis(now.wall.0.abs_diff(at.0)))
 }
 
 impl Dialog {

@@ -13,12 +13,14 @@
 //! | `doing` | activities and moods |
 //! | `poll` | a look without a subscription |
 //! | `rates` | how often SIP users are asked |
+//! | `parting` | the last word to who is refused |
 //! | `restore` | after a restart |
 //! | `samples` | what is counted |
 
 mod doing;
 mod explain;
 mod listed;
+mod parting;
 mod poll;
 mod rates;
 mod restore;
@@ -76,6 +78,8 @@ pub(super) struct Watching {
     refused: BTreeMap<&'static str, u64>,
     hasher: RandomState,
     restored: restore::Restored,
+    /// Refusals that are kept until their watchers have heard of them.
+    partings: HashMap<RecordId, Link>,
 }
 
 /// One XMPP user's authorization to see one SIP user, asked for or granted.
@@ -171,6 +175,8 @@ pub(in super::super) enum Clock {
     Listed,
     /// A full state of that list did not name him, and the rest of it has had its time.
     Missed,
+    /// Who was refused has heard of it.
+    Parted,
 }
 
 impl Watching {
@@ -314,12 +320,6 @@ impl Gateway {
         }
     }
 
-    fn drop_watch(&mut self, id: RecordId) -> Option<Box<Watch>> {
-        let watch = self.presence.watching.remove(id)?;
-        self.presence.writes.push(Write::Drop(Kind::Authorization, id));
-        Some(watch)
-    }
-
     /// Subscribes to what the domain has of the target and is not subscribed to yet.
     fn open_usages(&mut self, id: RecordId, now: Now) {
         let Some(watch) = self.presence.watching.watches.get(&id) else { return };
@@ -365,6 +365,9 @@ impl Gateway {
 
     /// A deadline of a watch.
     pub(in super::super) fn on_watch_clock(&mut self, id: RecordId, clock: Clock, now: Now) {
+        if clock == Clock::Parted {
+            return self.on_parted(id, now);
+        }
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         match clock {
             Clock::Gone => {
@@ -391,6 +394,7 @@ impl Gateway {
             Clock::Restored => self.open_usages(id, now),
             Clock::Listed => self.on_listed(id, now),
             Clock::Missed => self.on_missed(id, now),
+            Clock::Parted => {}
         }
     }
 

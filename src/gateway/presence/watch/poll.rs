@@ -109,16 +109,17 @@ impl Gateway {
                 }
                 self.take_up(id, Stage::Granted, now);
             }
-            // Not every server has polls (Asterisk answers 400). A subscription asks the same; it is the roster that says she
-            // wants one, so nobody is told if it does not come about.
-            Told::Lost(_) => {
+            // Not every server has polls (Asterisk answers 400), and one that refuses a poll may not refuse her. A subscription
+            // asks the same; it is the roster that says she wants one, so nobody is told if it does not come about. If that
+            // is refused, the roster is wrong and hears it (RFC 6121 section 4.3.2): the word that said so before was lost.
+            Told::Lost(_) | Told::Forbidden(_) => {
                 self.usage_forget(usage, now);
                 self.take_up(id, Stage::Asked, now);
                 self.presence.watching.polls.remove(id);
             }
             Told::Active(_) | Told::Nothing | Told::ForkOver(_) => {}
             // Nobody has said yes: what comes with it is about nobody, and is not read.
-            Told::Pending | Told::Forbidden(_) | Told::NoResource(_) | Told::Invariant | Told::Over => {
+            Told::Pending | Told::NoResource(_) | Told::Invariant | Told::Over => {
                 self.presence.watching.polls.remove(id);
             }
         }

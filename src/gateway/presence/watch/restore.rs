@@ -3,17 +3,25 @@
 use std::collections::HashMap;
 
 use super::super::super::Gateway;
-use super::super::super::record::{AuthorizationRecord, Package, RecordId};
+use super::super::super::record::{Authorization, AuthorizationRecord, Package, RecordId};
 use super::{Clock, Use, Watch};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
 
-/// Authorizations that were restored and wait for their dialogs.
+/// What was restored and waits until all is.
 #[derive(Debug, Default)]
-pub(super) struct Restored(Vec<RecordId>);
+pub(super) struct Restored {
+    /// Authorizations that wait for their dialogs.
+    watches: Vec<RecordId>,
+    /// Refusals of which somebody may not have heard.
+    refused: Vec<AuthorizationRecord>,
+}
 
 impl Gateway {
     pub(in super::super) fn watch_restore(&mut self, record: AuthorizationRecord) {
+        if record.state == Authorization::Refused {
+            return self.presence.watching.restored.refused.push(record);
+        }
         let (Ok(watcher), Ok(target)) = (BareJid::parse(&record.watcher), BareJid::parse(&record.target)) else {
             return;
         };
@@ -27,12 +35,13 @@ impl Gateway {
         let mut watch = Watch::new(watcher, target, link, route, stage, record.changed_at);
         watch.changed_at = record.changed_at;
         self.presence.watching.insert(record.id, watch);
-        self.presence.watching.restored.0.push(record.id);
+        self.presence.watching.restored.watches.push(record.id);
     }
 
     /// All records are in: dialogs find their authorizations, and authorizations without dialogs get new ones.
     pub(in super::super) fn watches_restored(&mut self, now: Now) {
-        let restored = std::mem::take(&mut self.presence.watching.restored.0);
+        let Restored { watches: restored, refused } = std::mem::take(&mut self.presence.watching.restored);
+        refused.iter().for_each(|record| self.part_again(record, now));
         let mut late = Vec::new();
         for id in restored {
             let Some(watch) = self.presence.watching.watches.get(&id) else { continue };

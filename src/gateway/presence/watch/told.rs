@@ -118,10 +118,7 @@ impl Gateway {
             return;
         }
         self.show_gone(id, now);
-        if let Some(watch) = self.drop_watch(id) {
-            self.list_leave(watch.list, id, now);
-            self.say(watch.link, watch.target.as_jid(), watch.watcher.as_jid(), PresenceKind::Unsubscribed);
-        }
+        self.part(id, now);
     }
 
     /// There is no such user, today. Who had been granted keeps the roster item; who had only asked is told, once.
@@ -139,10 +136,7 @@ impl Gateway {
                     }
                 }
                 self.complain(id, failure);
-                if let Some(watch) = self.drop_watch(id) {
-                    self.list_leave(watch.list, id, now);
-                    self.say(watch.link, watch.target.as_jid(), watch.watcher.as_jid(), PresenceKind::Unsubscribed);
-                }
+                self.part(id, now);
             }
             Stage::Granted if !others => {
                 watch.view.forget_all();
