@@ -120,6 +120,7 @@
 //! | one link | a server and a PBX around a gateway | `tests/it/component.rs` |
 //! | streams | every rule broken once, by table | `tests/it/broken_rules.rs` |
 //! | federation | servers over networks that fail, in virtual time | `tests/it/federation.rs` |
+//! | presence | pairs of people for a year, with losses, crashes and restarts, in virtual time | `tests/it/years.rs` |
 //! | the store | one suite for every engine; a process that is killed while it writes | `tests/it/store.rs` |
 //! | documents | the RFCs' own schemas, by a validator that is not ours | `interop/run schemas` |
 //! | stories | scenario files, both ends ours, hours in milliseconds | `tests/scenarios` |

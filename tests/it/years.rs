@@ -21,8 +21,65 @@
 //! | `life` | who does what when, and the hardships |
 //! | `checks` | what must be true, at once and when all is quiet |
 //!
+//! # What goes wrong
+//! Datagrams: 3 of 1,000 are lost and 2 doubled on most days; in bad weather, which lasts minutes and sometimes hours, up to
+//! 40 % are lost, 15 % doubled, and all may overtake each other by most of a second. The XMPP link is a stream in order that
+//! breaks with all that is on it; the gateway finds that out at once, or up to 80 s later. The gateway is killed between two
+//! steps, or in one that writes: before the commit, after it and before anything is sent, with some of it sent, with all of
+//! it sent; it is back in seconds, sometimes in an hour. The agent and the phones restart and forget their dialogs; the XMPP
+//! server restarts and forgets who is there. The agent answers 1 % of new SUBSCRIBEs with 503, and ends subscriptions for
+//! each of RFC 6665's reasons.
+//!
+//! # The checkers' list
+//! | when | what must be true |
+//! |---|---|
+//! | at each datagram | SIP is readable; the CSeqs of one dialog only rise, over all lives of the gateway |
+//! | | no second has more than 12 SUBSCRIBEs, or 3 % of the pairs |
+//! | | no dialog is refreshed that has a successor; nobody is asked for who is not there, and no method that was not asked for |
+//! | at each stanza | no user is prompted a second time for a contact; no `subscribe` within an hour of another while she is thinking, unless something broke |
+//! | | `unsubscribed` reaches a roster that had the contact only after a refusal, `noresource`, or her own `unsubscribe` |
+//! | at the end of each quiet time | rosters, the agent's policies and the store agree for each pair, in both directions; no pair has two records |
+//! | | each user's clients show exactly what the contact says, each phone exactly what the user's clients say, and nothing where there is no yes |
+//! | | the gateway has as many dialogs as its store; no pair has two of ours |
+//! | at the end of all | after everybody took everything back, the store is empty, and so are all tables; no deadline is set, no transaction is open |
+//!
+//! # What is excused
+//! * `unsubscribe` of a user that her server took and a broken link swallowed, or the gateway died before it had committed.
+//!   Her roster has no contact any more and the gateway goes on watching for her. Nothing in XMPP tells of it: presence to
+//!   somebody who does not want it is dropped in silence (RFC 6121 section 4.3), and a probe asks about the other direction.
+//!   It ends when she says it again, or is refused. Counted as `excused`; before the last check she says it once more.
+//! * `unsubscribed` that was swallowed so while no phone watched: the gateway asks her server when a phone comes, and shows
+//!   nothing before it has its answer. Not counted, for nobody sees anything; before the last check she says it once more.
+//! * A phone's user who has said no after a yes, while no dialog stood, and has forgotten his no before anybody asked: the
+//!   roster keeps the contact, who shows nothing until he decides. A SIP side that says `pending` refuses nothing. Counted
+//!   as `unheard`.
+//!
+//! # Running it
 //! A failure names its seed: `STOX_WORLD_SEED=7 cargo test --test it years`. How large and long, in pairs and days:
-//! `STOX_WORLD=1000x365 cargo test --release --test it years -- --nocapture`.
+//! `STOX_WORLD=1000x365 cargo test --release --test it years::authorizations -- --nocapture`. A run of more than 60 days has
+//! the pace of people and networks, not one that wears things out: people do something each 5 to 10 hours, something breaks
+//! each 4 to 8, the gateway subscribes for 6 hours and phones for 2. The days are those of life; quiet times come on top,
+//! after each 8.
+//!
+//! # The year of 1,000 pairs
+//! `STOX_WORLD=1000x365 STOX_WORLD_SEED=2026`, release build, on one of two cores with other work beside it. The trace is
+//! that of the gateway of its day: who changes what the gateway sends changes the trace.
+//!
+//! | | |
+//! |---|---|
+//! | outcome | holds; trace `54d3354c48c65c3b` |
+//! | steps of the gateway | 33,164,997 |
+//! | SUBSCRIBE and NOTIFY | 5,381,322 by the gateway, 5,105,216 to it |
+//! | stanzas | 2,532,844 |
+//! | datagrams and stanzas lost, datagrams doubled | 185,030, 76,317 |
+//! | the gateway killed before the commit, before it sent, amid, after | 76, 68, 75, 48 |
+//! | links broken, agent restarted, XMPP server restarted | 455, 80, 95 |
+//! | prompts, each once | 9,690 |
+//! | most SUBSCRIBEs in a second | 23 |
+//! | quiet times with all checks | 46 |
+//! | excused, unheard | 26, 1, sums over all quiet times |
+//! | records at most | 3,249 |
+//! | processor time | 8 min 3 s |
 
 mod agent;
 mod checks;
@@ -34,6 +91,7 @@ mod sip;
 mod users;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use stox::time::{Now, Timestamp};
@@ -52,6 +110,30 @@ const XMPP: &str = "xmpp.example";
 
 /// How many contacts everybody has, each way.
 const CONTACTS: usize = 2;
+
+/// How much goes on in a day.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Between two ideas of a person, so much to twice that.
+    ideas: Duration,
+    /// The same between two hardships.
+    hardships: Duration,
+    /// For how long the gateway subscribes, seconds.
+    ours: u32,
+    /// For how long phones do.
+    phones: u32,
+}
+
+impl Pace {
+    /// A short run has more of everything in a day than people and networks have.
+    fn of(days: u32) -> Self {
+        if days <= 60 {
+            Self { ideas: HOUR * 2, hardships: HOUR, ours: 3_600, phones: 3_600 }
+        } else {
+            Self { ideas: HOUR * 5, hardships: HOUR * 4, ours: 21_600, phones: 7_200 }
+        }
+    }
+}
 
 /// What happens at some instant.
 #[derive(Debug)]
@@ -107,9 +189,9 @@ struct Counts {
     quiets: u64,
     /// Roster items and watches that differ for a stanza that was lost for good on a broken link.
     excused: u64,
+    /// Watchers who are still granted what was taken back and forgotten before anybody could be told.
+    unheard: u64,
     peak_rows: usize,
-    /// Refusals that are remembered for longer than they should be.
-    lingering: usize,
 }
 
 struct Years {
@@ -122,6 +204,7 @@ struct Years {
     /// Whether people do anything, and whether anything breaks.
     alive: bool,
     hard: bool,
+    pace: Pace,
     /// A hash of all that happened: the same for the same seed.
     trace: u64,
     host: host::Host,
@@ -134,7 +217,7 @@ struct Years {
 }
 
 impl Years {
-    fn new(seed: u64, pairs: usize) -> Self {
+    fn new(seed: u64, pairs: usize, pace: Pace) -> Self {
         let people = (pairs / CONTACTS).max(2);
         let mut years = Self {
             seed,
@@ -150,6 +233,7 @@ impl Years {
             order: 0,
             alive: true,
             hard: true,
+            pace,
             trace: seed,
             host: host::Host::default(),
             server: server::Server::new(people),
@@ -252,7 +336,7 @@ fn number(name: &str) -> Option<usize> {
 const ROUND: u32 = 8;
 
 fn live(seed: u64, pairs: usize, days: u32) -> Years {
-    let mut years = Years::new(seed, pairs);
+    let mut years = Years::new(seed, pairs, Pace::of(days));
     let mut left = days;
     while left > 0 {
         let round = left.min(ROUND);
@@ -272,15 +356,22 @@ fn size() -> (usize, u32) {
     wanted.unwrap_or((12, 9))
 }
 
+fn asked_seed() -> Option<u64> {
+    std::env::var("STOX_WORLD_SEED").ok().and_then(|seed| seed.parse().ok())
+}
+
 #[test]
 fn authorizations_outlive_everything_and_everybody_sees_what_is_said() {
     let (pairs, days) = size();
-    let asked = std::env::var("STOX_WORLD_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = asked.map_or_else(|| vec![1], |seed: u64| vec![seed]);
-    for seed in seeds {
-        println!("seed {seed}");
-        live(seed, pairs, days);
-    }
+    live(asked_seed().unwrap_or(1), pairs, days);
+}
+
+#[test]
+fn a_world_that_nobody_has_seen_yet_holds_as_well() {
+    let seed = RandomState::new().hash_one("a seed") % 1_000_000_000;
+    // A failure is repeated by `STOX_WORLD_SEED=... STOX_WORLD=8x6 cargo test --test it years`.
+    println!("seed {seed}, 8x6");
+    live(seed, 8, 6);
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Years {
         let tag = format!("a{}", self.agent.tags);
         let contact = contact_of(&request.headers);
         let peer_tag = from.and_then(|from| from.tag().map(|tag| tag.into_owned())).unwrap_or_default();
-        let seconds = if self.chance.per_mille(50) { asked.min(1_800) } else { asked.min(3_600) };
+        let seconds = if self.chance.per_mille(50) { asked.min(1_800) } else { asked };
         let dialog = Dialog {
             pair,
             tag: tag.clone(),
@@ -162,7 +162,7 @@ impl Years {
         }
         dialog.peer_cseq = cseq;
         dialog.contact = contact_of(&request.headers);
-        let seconds = asked.min(3_600);
+        let seconds = asked;
         dialog.expires = now + Duration::from_secs(seconds.into());
         let (pair, made) = (dialog.pair, dialog.made);
         let (_, callee) = both(self.people(), pair);
@@ -251,10 +251,16 @@ impl Years {
 
     /// A user of the SIP side says whether somebody may watch.
     pub(super) fn decide(&mut self, pair: usize, policy: Policy) {
-        self.agent.policies[pair] = policy;
+        let before = std::mem::replace(&mut self.agent.policies[pair], policy);
         match policy {
-            Policy::Allowed => self.notify_pair(pair, Stand::AsDecided),
+            Policy::Allowed => {
+                self.checks.taken_back.remove(&pair);
+                self.notify_pair(pair, Stand::AsDecided);
+            }
             Policy::Refused => {
+                if before == Policy::Allowed {
+                    self.checks.taken_back.insert(pair);
+                }
                 if !self.agent.of_pair[pair].is_empty() {
                     self.checks.refusals.insert(pair);
                 }

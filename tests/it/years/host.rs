@@ -77,14 +77,16 @@ pub(super) fn addr(text: &str) -> SocketAddr {
     text.parse().expect("the addresses of the world are addresses")
 }
 
-fn settings() -> Settings {
+fn settings(expires: u32) -> Settings {
     let at = addr(PEER);
     let next_hop =
         Destination { host: at.ip().to_string(), port: Some(5060), transport: Some(Transport::Udp), secure: false };
     let peer = Peer::new("pbx", vec![Network { first: at.ip(), bits: 32 }], vec![SIP.to_owned()]);
+    let mut route = Route::to(next_hop);
+    route.presence.expires = expires;
     Settings {
         links: vec![SIP.to_owned()],
-        routes: vec![(SIP.to_owned(), Route::to(next_hop))],
+        routes: vec![(SIP.to_owned(), route)],
         trust: Trust::new(vec![peer], Stranger::Refuse),
         ..Settings::default()
     }
@@ -106,7 +108,7 @@ impl Years {
         let sip = EndpointConfig::new(SentBy { host: addr(OWN).ip().to_string(), port: Some(5060) });
         let mut seed = [0; 32];
         seed.iter_mut().for_each(|byte| *byte = self.chance.draw().to_le_bytes()[0]);
-        let mut gateway = Gateway::new(mapping, settings(), sip, Ids::new(seed, 0));
+        let mut gateway = Gateway::new(mapping, settings(self.pace.ours), sip, Ids::new(seed, 0));
         let records = self.host.store.values().cloned().collect();
         gateway.restore(records, self.clock());
         self.counts.births += 1;

@@ -41,7 +41,7 @@ impl Years {
     }
 
     pub(super) fn user_lives(&mut self, user: usize) {
-        let wait = self.about(HOUR * 2);
+        let wait = self.about(self.pace.ideas);
         self.after(wait, Event::User(user));
         if self.alive {
             self.user_acts(user);
@@ -53,7 +53,7 @@ impl Years {
     }
 
     pub(super) fn callee_lives(&mut self, callee: usize) {
-        let wait = self.about(HOUR * 2);
+        let wait = self.about(self.pace.ideas);
         self.after(wait, Event::Callee(callee));
         if !self.alive {
             return;
@@ -85,7 +85,7 @@ impl Years {
     }
 
     pub(super) fn hardship(&mut self) {
-        let wait = self.about(HOUR);
+        let wait = self.about(self.pace.hardships);
         self.after(wait, Event::Hardship);
         if !self.hard {
             return;
@@ -192,6 +192,10 @@ impl Years {
                 self.remove(pair);
             }
             self.run(Duration::from_secs(1));
+        }
+        // Whose word a broken link has swallowed says it once more: nothing else ends what it was about while nobody asks.
+        for (pair, kind) in self.checks.said_in_vain() {
+            self.say(pair, kind);
         }
         self.run(DAY * 10);
         self.check_empty();

@@ -65,7 +65,7 @@ impl Years {
             return;
         }
         match &watch.dialog {
-            Some(_) => self.subscribe(pair, 3_600),
+            Some(_) => self.subscribe(pair, self.pace.phones),
             None => self.begin_watch(pair),
         }
     }
@@ -83,7 +83,7 @@ impl Years {
             is_active: false,
             shown: BTreeSet::new(),
         });
-        self.subscribe(pair, 3_600);
+        self.subscribe(pair, self.pace.phones);
     }
 
     /// The phone wants to know no longer.
@@ -133,8 +133,9 @@ impl Years {
             if seconds == 0 {
                 return;
             }
-            let wait = Duration::from_secs(u64::from(seconds) / 2) + Duration::from_secs(self.chance.below(1_000));
-            return self.plan(pair, wait.min(Duration::from_secs(u64::from(seconds) * 9 / 10)));
+            let seconds = u64::from(seconds);
+            let wait = Duration::from_secs(seconds * 3 / 4 + self.chance.below(seconds / 10));
+            return self.plan(pair, wait);
         }
         watch.dialog = None;
         let rest = response.headers.find::<RetryAfter>().ok().flatten().map(|after| u64::from(after.seconds));
