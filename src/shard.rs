@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::gateway::record::{Record, Write};
+use crate::gateway::record::Write;
 use crate::gateway::register::Standing;
 use crate::gateway::stats::Sample;
 use crate::gateway::{Condition, Gateway, Input, Output};
@@ -93,17 +93,16 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard that reads `inputs` and begins with what `store` has kept. Nothing may have come to the gateway before.
+    /// A shard that reads `inputs`. The gateway has taken back what `store` has kept, and nothing else has come to it.
     #[must_use]
     pub fn new(
-        mut gateway: Gateway,
+        gateway: Gateway,
         net: Net,
         inputs: mpsc::Receiver<Batch>,
         clock: Clock,
         published: Published,
-        (store, records): (Store, Vec<Record>),
+        store: Store,
     ) -> Self {
-        gateway.restore(records, clock.now());
         let progress = store.progress();
         Self {
             gateway,

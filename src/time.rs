@@ -34,6 +34,36 @@ pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// The same as a type of its own; the start of the process by default.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(u64);
+
+impl Mono {
+    /// Since the start of the process.
+    #[must_use]
+    pub fn get(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// Whether it is the start of the process, which stands for never.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl From<Duration> for Mono {
+    fn from(time: Duration) -> Self {
+        Self(nanos(time))
+    }
+}
+
+impl std::fmt::Debug for Mono {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// Deadlines by key, earliest first; deadlines of the same instant fire in the order in which they were set.
 ///
 /// Most timers of a SIP stack have one of a few fixed delays (RFC 3261 table 4), so a timer set *after* such a delay

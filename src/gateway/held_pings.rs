@@ -120,7 +120,7 @@ impl Gateway {
         let server = (link, from.domain().to_owned());
         let back = self.held_pings.hold(&server, now.mono + limits::HOLD_PING, answer);
         if back.is_none() {
-            self.timers.set(now, limits::HOLD_PING, Timer::HeldPing(server));
+            self.timers.set(now, limits::HOLD_PING, Timer::HeldPing(Box::new(server)));
         }
         back
     }

@@ -162,11 +162,11 @@ enum Timer {
     /// The patience of a message to XMPP is at its end.
     Confirm(RelayId),
     /// The patience of a ping is at its end.
-    Ping(String),
+    Ping(Box<str>),
     /// A server that has not answered may be asked again.
-    AskAgain(confirm::Server),
+    AskAgain(Box<confirm::Server>),
     /// A ping of this server has been held for long enough.
-    HeldPing(confirm::Server),
+    HeldPing(Box<confirm::Server>),
     /// Nobody expects a late error for this message any more.
     Forget(RelayId),
     /// A link that was full may have room again.

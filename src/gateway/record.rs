@@ -50,6 +50,9 @@ pub enum Package {
 }
 
 impl Package {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Presence, Self::Dialog, Self::Reg, Self::MessageSummary, Self::PresenceWinfo];
+
     /// As the Event header has it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -118,7 +118,7 @@ impl Gateway {
         for ping in self.confirmations.due(|| ids.stanza_id()) {
             let from = self.settings.links.get(ping.link).and_then(|domain| Jid::parse(domain).ok());
             let (Some(from), Ok(to)) = (from, Jid::parse(&ping.domain)) else { continue };
-            self.timers.set(now, self.settings.patience(ping.link), Timer::Ping(ping.id.clone()));
+            self.timers.set(now, self.settings.patience(ping.link), Timer::Ping(ping.id.as_str().into()));
             self.outputs.push(Output::Stanza(ping.link, Stanza::Iq(Iq::ping(from, to, ping.id))));
         }
     }
@@ -208,7 +208,7 @@ impl Gateway {
     pub(super) fn on_ping_unanswered(&mut self, id: &str, now: Now) {
         let forgotten = self.confirmations.forget_ping(id, now);
         if let Some((server, times)) = forgotten.again {
-            self.timers.set_at(now.mono + self.settings.confirm_within * times, Timer::AskAgain(server));
+            self.timers.set_at(now.mono + self.settings.confirm_within * times, Timer::AskAgain(Box::new(server)));
         }
         for given_up in forgotten.given_up {
             self.outcomes.remove(&given_up);

@@ -107,6 +107,13 @@ pub enum Teller {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Phone {
     documents: Vec<(Fork, Presence)>,
+    /// Few phones are told of by these.
+    others: Option<Box<Others>>,
+}
+
+/// What is known besides documents.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Others {
     calls: Vec<(Fork, Calls)>,
     registrations: Vec<(Fork, Registered)>,
 }
@@ -116,7 +123,7 @@ impl Phone {
     /// are none. Of presence and registration nothing is known before they say it.
     pub fn begin(&mut self, teller: Teller, fork: Fork) {
         if teller == Teller::Calls {
-            of(&mut self.calls, fork);
+            of(&mut self.others.get_or_insert_default().calls, fork);
         }
     }
 
@@ -132,7 +139,7 @@ impl Phone {
     /// # Errors
     /// [`WantsFull`] if one before it was missed: the subscription is to be refreshed. It has been taken nevertheless.
     pub fn take_calls(&mut self, fork: Fork, document: dialog_info::Document) -> Result<(), WantsFull> {
-        of(&mut self.calls, fork).take(document)
+        of(&mut self.others.get_or_insert_default().calls, fork).take(document)
     }
 
     /// Takes a document about registrations.
@@ -140,31 +147,47 @@ impl Phone {
     /// # Errors
     /// As [`take_calls`](Self::take_calls).
     pub fn take_registration(&mut self, fork: Fork, document: &reg_info::Document) -> Result<(), WantsFull> {
-        of(&mut self.registrations, fork).take(document)
+        of(&mut self.others.get_or_insert_default().registrations, fork).take(document)
     }
 
     /// A dialog has ended: what it told is not known any more.
     pub fn forget(&mut self, teller: Teller, fork: Fork) {
-        match teller {
-            Teller::Presence => drop_fork(&mut self.documents, fork),
-            Teller::Calls => drop_fork(&mut self.calls, fork),
-            Teller::Registration => drop_fork(&mut self.registrations, fork),
+        match (teller, &mut self.others) {
+            (Teller::Presence, _) => drop_fork(&mut self.documents, fork),
+            (Teller::Calls, Some(others)) => drop_fork(&mut others.calls, fork),
+            (Teller::Registration, Some(others)) => drop_fork(&mut others.registrations, fork),
+            (Teller::Calls | Teller::Registration, None) => {}
         }
+        self.tidy();
     }
 
     /// All dialogs of one package have ended.
     pub fn forget_all(&mut self, teller: Teller) {
-        match teller {
-            Teller::Presence => self.documents = Vec::new(),
-            Teller::Calls => self.calls = Vec::new(),
-            Teller::Registration => self.registrations = Vec::new(),
+        match (teller, &mut self.others) {
+            (Teller::Presence, _) => self.documents = Vec::new(),
+            (Teller::Calls, Some(others)) => others.calls = Vec::new(),
+            (Teller::Registration, Some(others)) => others.registrations = Vec::new(),
+            (Teller::Calls | Teller::Registration, None) => {}
         }
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        self.others.take_if(|others| **others == Others::default());
+    }
+
+    fn calls(&self) -> &[(Fork, Calls)] {
+        self.others.as_ref().map_or(&[], |others| &others.calls)
+    }
+
+    fn registrations(&self) -> &[(Fork, Registered)] {
+        self.others.as_ref().map_or(&[], |others| &others.registrations)
     }
 
     /// Whether nothing is known.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.documents.is_empty() && self.calls.is_empty() && self.registrations.is_empty()
+        self.documents.is_empty() && self.calls().is_empty() && self.registrations().is_empty()
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Presence {
     /// The ways to reach it, in the order of the document.
     pub tuples: Vec<PresenceTuple>,
     /// What is known of the person.
-    pub person: Option<Person>,
+    pub person: Option<Box<Person>>,
     /// What is known of the machines that the tuples run on.
     pub devices: Vec<Device>,
     /// Words about all of it.

@@ -1,12 +1,13 @@
 //! Where subscriptions are kept, and what was kept there.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::gateway::record::Record;
+use crate::gateway::Gateway;
+use crate::net::Clock;
 use crate::store::{Error, Place, Store, Trouble};
 
 /// How soon a database that cannot be reached at the start is tried again: twice as long each time, up to the second.
@@ -29,9 +30,9 @@ pub fn place(config: &Config) -> Place {
     }
 }
 
-/// Opens the store and reads it. A database that cannot be reached is waited for: it may be starting, as this machine is, and
+/// Opens the store. A database that cannot be reached is waited for: it may be starting, as this machine is, and
 /// without it nothing could be promised to anybody.
-pub(super) async fn open(config: &Config) -> Result<(Store, Vec<Record>), Error> {
+pub(super) async fn open(config: &Config) -> Result<Store, Error> {
     let place = &place(config);
     let mut pause = RETRY.0;
     let store = loop {
@@ -43,14 +44,25 @@ pub(super) async fn open(config: &Config) -> Result<(Store, Vec<Record>), Error>
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY.1);
     };
-    if matches!(place, Place::Memory) {
-        if config.store.is_none() {
-            warn!("there is no [store]: subscriptions are forgotten when stox ends");
-        }
-        return Ok((store, Vec::new()));
+    if matches!(place, Place::Memory) && config.store.is_none() {
+        warn!("there is no [store]: subscriptions are forgotten when stox ends");
     }
-    let began = std::time::Instant::now();
-    let records = store.load().await?;
-    info!(store = %place, records = records.len(), millis = began.elapsed().as_millis(), "subscriptions are read");
-    Ok((store, records))
+    Ok(store)
+}
+
+/// Lets the gateway, which is new, take back what the store has kept, as it is read.
+pub(super) async fn restore(store: &Store, gateway: &mut Gateway, clock: Clock) -> Result<(), Error> {
+    let (began, view) = (Instant::now(), store.view());
+    let dialogs = view.counts.dialogs.max(view.counts.authorizations);
+    gateway.begin_restore(usize::try_from(dialogs).unwrap_or(usize::MAX));
+    let (mut reading, mut count) = (store.read(), 0);
+    while let Some(records) = reading.next().await? {
+        count += records.len();
+        gateway.restore_some(records, clock.now());
+    }
+    gateway.end_restore(clock.now());
+    if count > 0 {
+        info!(store = view.place, records = count, millis = began.elapsed().as_millis(), "subscriptions are back");
+    }
+    Ok(())
 }

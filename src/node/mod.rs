@@ -139,8 +139,9 @@ impl Node {
         let (limits, queue) = (self.connection_limits(), shard_queue.clone());
         let connections = Connections::new(limits, self.clock, queue, Arc::clone(&intake), Arc::clone(&tls));
         self.listen(&connections)?;
-        let gateway = self.gateway(trust, &udp)?;
-        let (store, records) = keep::open(&self.config).await?;
+        let mut gateway = self.gateway(trust, &udp)?;
+        let store = keep::open(&self.config).await?;
+        keep::restore(&store, &mut gateway, self.clock).await?;
         let links = self.start_links(&shard_queue, &links_stop)?;
         let boards: Vec<Arc<LinkBoard>> = links.iter().map(XmppLink::board).collect();
         let servers = self.federate(&dns, &shard_queue)?;
@@ -163,7 +164,7 @@ impl Node {
 
         let probe = Probe::new(shard_queue.clone());
         let net = Net { links, udp, probe, connections, dns, intake: Arc::clone(&intake) };
-        let shard = Shard::new(gateway, net, inputs, self.clock, published, (store, records));
+        let shard = Shard::new(gateway, net, inputs, self.clock, published, store);
         let shard = tokio::spawn(shard.run(shard_stops));
         servers.iter().try_for_each(|servers| self.listen_to_servers(servers))?;
         tokio::spawn(readiness::announce(self.config.clone(), sources));

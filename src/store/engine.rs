@@ -19,6 +19,9 @@ pub(super) enum Access {
     Read,
 }
 
+/// Records are read in pieces of so many: few enough that a million need no memory twice.
+pub(super) const PIECE: usize = 1_024;
+
 /// An open store.
 pub(super) enum Engine {
     Sqlite(Box<Sqlite>),
@@ -44,12 +47,19 @@ impl Engine {
         })
     }
 
-    /// Every record: authorizations, then dialogs, then publications, each by name.
-    pub(super) async fn load(&mut self) -> Result<Vec<Record>, Error> {
+    /// Every record, in pieces: authorizations, then dialogs, then publications, each by name.
+    pub(super) async fn load(&mut self, take: impl AsyncFnMut(Vec<Record>)) -> Result<(), Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.load(),
-            Self::Postgres(postgres) => postgres.load().await,
+            Self::Sqlite(sqlite) => sqlite.load(take).await,
+            Self::Postgres(postgres) => postgres.load(take).await,
         }
+    }
+
+    /// The same in one.
+    pub(super) async fn load_all(&mut self) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        self.load(async |piece| records.extend(piece)).await?;
+        Ok(records)
     }
 
     pub(super) async fn counts(&mut self) -> Result<Counts, Error> {

@@ -38,4 +38,4 @@ pub use error::{Error, Trouble};
 pub use place::{BadUrl, Place};
 pub use stats::{Counts, View};
 pub use tool::{Report, check, export, import};
-pub use writer::{Progress, Store};
+pub use writer::{Progress, Reading, Store};

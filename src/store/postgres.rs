@@ -116,11 +116,11 @@ impl Postgres {
         Ok(Session { client, prepared: HashMap::new() })
     }
 
-    pub(super) async fn load(&mut self) -> Result<Vec<Record>, Error> {
+    pub(super) async fn load(&mut self, take: impl AsyncFnMut(Vec<Record>)) -> Result<(), Error> {
         let mut session = self.session().await?;
-        let records = rows::load(&self.name, &mut session.client).await?;
+        rows::load(&self.name, &mut session.client, take).await?;
         self.session = Some(session);
-        Ok(records)
+        Ok(())
     }
 
     pub(super) async fn counts(&mut self) -> Result<Counts, Error> {

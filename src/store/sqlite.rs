@@ -170,12 +170,12 @@ impl Sqlite {
         transaction.commit()
     }
 
-    pub(super) fn load(&mut self) -> Result<Vec<Record>, Error> {
+    pub(super) async fn load(&mut self, take: impl AsyncFnMut(Vec<Record>)) -> Result<(), Error> {
+        let told = |error| damage::told(&self.path, &error);
         // One transaction, so that a reader beside a running process sees one instant.
-        let transaction = self.connection.transaction().map_err(|error| damage::told(&self.path, &error))?;
-        let records = rows::load(&transaction).map_err(|error| damage::told(&self.path, &error))?;
-        transaction.commit().map_err(|error| damage::told(&self.path, &error))?;
-        Ok(records)
+        let transaction = self.connection.transaction().map_err(told)?;
+        rows::load(&transaction, take).await.map_err(told)?;
+        transaction.commit().map_err(told)
     }
 
     pub(super) fn counts(&mut self) -> Result<Counts, Error> {

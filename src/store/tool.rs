@@ -51,7 +51,7 @@ pub async fn export(place: &Place, file: &Path) -> Result<Counts, Error> {
         Error::new(Trouble::Away, &file.display().to_string(), format!("cannot be written ({error})"), todo)
     };
     let mut engine = Engine::open(place, Access::Read).await?;
-    let records = engine.load().await?;
+    let records = engine.load_all().await?;
     engine.close().await;
     // Under another name until it is whole.
     let mut part = file.as_os_str().to_owned();
@@ -96,7 +96,7 @@ async fn import_into(
     records: Vec<(usize, Record)>,
     merge: bool,
 ) -> Result<Counts, Vec<Error>> {
-    let there = engine.load().await.map_err(|error| vec![error])?;
+    let there = engine.load_all().await.map_err(|error| vec![error])?;
     if !there.is_empty() && !merge {
         let what = format!("holds records already ({})", count(&there));
         let todo = "name an empty store, or say --merge";

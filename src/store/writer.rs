@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::batch::Batch;
@@ -44,7 +44,7 @@ struct Shared {
 struct State {
     batch: Batch,
     submitted: u64,
-    load: Option<oneshot::Sender<Result<Vec<Record>, Error>>>,
+    read: Option<mpsc::Sender<Piece>>,
     closing: bool,
     /// Since when a commit has been under way, over all its tries.
     committing: Option<Instant>,
@@ -53,9 +53,43 @@ struct State {
 
 /// What the thread does next.
 enum Task {
-    Load(oneshot::Sender<Result<Vec<Record>, Error>>),
+    Read(mpsc::Sender<Piece>),
     Commit(Batch, u64),
     Close,
+}
+
+/// Part of what is in the store.
+enum Piece {
+    Records(Vec<Record>),
+    /// There is no more, or it cannot be read.
+    End(Result<(), Error>),
+}
+
+/// Pieces that are read before they are asked for.
+const PIECES_AHEAD: usize = 4;
+
+/// What is in a store, on its way.
+pub struct Reading {
+    place: String,
+    /// `None`: there is no more.
+    pieces: Option<mpsc::Receiver<Piece>>,
+}
+
+impl Reading {
+    /// Some more records, authorizations first; `None` after the last.
+    ///
+    /// # Errors
+    /// What cannot be read, and why. Then there is no more.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, Error> {
+        let Some(pieces) = &mut self.pieces else { return Ok(None) };
+        let end = match pieces.recv().await {
+            Some(Piece::Records(records)) => return Ok(Some(records)),
+            Some(Piece::End(end)) => end,
+            None => Err(ended(&self.place)),
+        };
+        self.pieces = None;
+        end.map(|()| None)
+    }
 }
 
 impl Store {
@@ -94,17 +128,26 @@ impl Store {
     /// # Errors
     /// What cannot be read, and why.
     pub async fn load(&self) -> Result<Vec<Record>, Error> {
-        if self.thread.is_none() {
-            return Ok(Vec::new());
+        let (mut reading, mut records) = (self.read(), Vec::new());
+        while let Some(piece) = reading.next().await? {
+            records.extend(piece);
         }
-        let (reply, loaded) = oneshot::channel();
-        let place = {
-            let mut state = self.shared.lock();
-            state.load = Some(reply);
-            state.view.place.clone()
-        };
+        Ok(records)
+    }
+
+    /// The same in pieces. The thread reads on while one is worked at, and not far, so that it takes little memory.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        let (to, pieces) = mpsc::channel(PIECES_AHEAD);
+        let mut state = self.shared.lock();
+        let place = state.view.place.clone();
+        if self.thread.is_none() {
+            return Reading { place, pieces: None };
+        }
+        state.read = Some(to);
+        drop(state);
         self.shared.arrived.notify_one();
-        loaded.await.unwrap_or_else(|_| Err(ended(&place)))
+        Reading { place, pieces: Some(pieces) }
     }
 
     /// Hands over the writes of one step; the number by which [`Progress::committed`] will tell of them. Writes are committed
@@ -212,8 +255,8 @@ impl Shared {
             let arrived = self.arrived.notified();
             {
                 let mut state = self.lock();
-                if let Some(reply) = state.load.take() {
-                    return Task::Load(reply);
+                if let Some(to) = state.read.take() {
+                    return Task::Read(to);
                 }
                 // A submission may be empty: it is durable when all before it are.
                 if state.submitted > self.progress.borrow().committed {
@@ -277,9 +320,7 @@ async fn keep(place: &Place, shared: Arc<Shared>, opened: oneshot::Sender<Result
             },
         };
         match task {
-            Task::Load(reply) => {
-                let _ = reply.send(engine.load().await);
-            }
+            Task::Read(to) => read(&mut engine, &to).await,
             Task::Commit(batch, number) => {
                 if commit(&mut engine, &shared, batch, number).await.is_err() {
                     return;
@@ -291,6 +332,16 @@ async fn keep(place: &Place, shared: Arc<Shared>, opened: oneshot::Sender<Result
             }
         }
     }
+}
+
+/// Reads everything for whoever waits for it, or has gone.
+async fn read(engine: &mut Engine, to: &mpsc::Sender<Piece>) {
+    let read = engine
+        .load(async |records| {
+            let _ = to.send(Piece::Records(records)).await;
+        })
+        .await;
+    let _ = to.send(Piece::End(read)).await;
 }
 
 async fn open(place: &Place, shared: &Shared) -> Result<Engine, Error> {

@@ -124,7 +124,7 @@ fn presences() -> impl Strategy<Value = Presence> {
         |(entity, tuples, person, devices, notes, extensions)| Presence {
             entity,
             tuples,
-            person,
+            person: person.map(Box::new),
             devices,
             notes,
             extensions,
@@ -157,7 +157,7 @@ fn usual() -> Vec<(&'static str, Presence)> {
         rich: Rich { user_input: Some(input), ..Rich::default() },
         ..device.clone()
     });
-    two.person = Some(Person { id: "p".to_owned(), rich, ..Person::default() });
+    two.person = Some(Box::new(Person { id: "p".to_owned(), rich, ..Person::default() }));
     let closed = PresenceTuple { basic: Some(Basic::Closed), ..open.clone() };
     vec![("open", plain(open)), ("closed", plain(closed)), ("device", plain(device)), ("rich", two)]
 }

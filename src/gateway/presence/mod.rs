@@ -106,7 +106,22 @@ impl Gateway {
     /// Takes back what the store has kept, at the start and before any other input. Deadlines that have passed are spread,
     /// so that a restart is no storm.
     pub fn restore(&mut self, records: Vec<Record>, now: Now) {
-        self.presence.turns = turns::Turns::of_records(&records);
+        let count = |is: fn(&Record) -> bool| records.iter().filter(|record| is(record)).count();
+        let authorizations = count(|record| matches!(record, Record::Authorization(_)));
+        let dialogs = count(|record| matches!(record, Record::Dialog(_)));
+        self.begin_restore(authorizations.max(dialogs));
+        self.restore_some(records, now);
+        self.end_restore(now);
+    }
+
+    /// The same in pieces, for many records. About so many will be asked for again: each dialog, and each authorization that
+    /// has none. The two are about the same people, so there are about as many as of the larger kind.
+    pub fn begin_restore(&mut self, many: usize) {
+        self.presence.turns = turns::Turns::of(many);
+    }
+
+    /// Takes back some records. All authorizations come before all dialogs.
+    pub fn restore_some(&mut self, records: Vec<Record>, now: Now) {
         for record in records {
             match record {
                 Record::Authorization(record) => match record.direction {
@@ -120,6 +135,10 @@ impl Gateway {
                 Record::Publication(record) => self.publish_restore(record, now),
             }
         }
+    }
+
+    /// There are no more.
+    pub fn end_restore(&mut self, now: Now) {
         self.watches_restored(now);
     }
 

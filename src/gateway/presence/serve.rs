@@ -171,8 +171,8 @@ impl Dialog {
 /// All that SIP users watch.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    watched: HashMap<Pair, Watched>,
-    dialogs: HashMap<RecordId, Dialog>,
+    watched: HashMap<Pair, Box<Watched>>,
+    dialogs: HashMap<RecordId, Box<Dialog>>,
     by_key: HashMap<DialogKey, RecordId>,
     /// Dialogs that are over but for the answer to their last NOTIFY, which is the first that anybody may answer.
     leaving: HashMap<RecordId, Option<PeerId>>,
@@ -183,7 +183,7 @@ pub(super) struct Served {
 
 impl Served {
     /// The dialog out of all tables.
-    fn take(&mut self, id: RecordId) -> Option<Dialog> {
+    fn take(&mut self, id: RecordId) -> Option<Box<Dialog>> {
         let dialog = self.dialogs.remove(&id)?;
         self.by_key.remove(&dialog.dialog.key());
         self.counts.remove(&dialog);
@@ -198,9 +198,10 @@ impl Served {
         self.counts.levelled(&mut dialog);
         self.by_key.insert(dialog.dialog.key(), id);
         if let Some(watched) = self.watched.get_mut(&dialog.pair) {
+            watched.dialogs.reserve_exact(1);
             watched.dialogs.push(id);
         }
-        self.dialogs.insert(id, dialog);
+        self.dialogs.insert(id, Box::new(dialog));
     }
 
     /// The pair is not known any more.
@@ -221,15 +222,17 @@ impl Served {
     /// What all of it takes in memory, bytes, without the free places of the tables.
     fn bytes(&self) -> usize {
         let place = |key: usize, value: usize| (key + value + 1) * 8 / 7;
+        // Apart from the tables, with what the allocator adds.
+        let boxed = |value: usize| value + 16;
         let pairs = self.watched.iter().map(|(pair, watched)| {
             let heard = watched.heard.as_ref().map_or(0, |heard| heard.size());
-            let own = place(size_of::<Pair>(), size_of::<Watched>());
+            let own = place(size_of::<Pair>(), 8) + boxed(size_of::<Watched>());
             own + pair.0.len() + 16 + heard + watched.dialogs.capacity() * size_of::<RecordId>()
         });
         let dialogs = self.dialogs.values().map(|dialog| {
             let texts =
                 dialog.dialog.size() - size_of::<dialog::Dialog>() + dialog.event_id.as_deref().map_or(0, str::len);
-            place(8, size_of::<Dialog>()) + place(16, 8) + texts + 2 * place(8, 4)
+            place(8, 8) + boxed(size_of::<Dialog>()) + place(16, 8) + texts + 2 * place(8, 4)
         });
         pairs.sum::<usize>() + dialogs.sum::<usize>()
     }

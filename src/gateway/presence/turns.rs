@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::limits::{RESTORE_RATE, RESTORE_SPREAD};
-use super::super::record::Record;
 
 /// Turns, given one after the other: at equal distances over [`RESTORE_SPREAD`], or at [`RESTORE_RATE`] where that takes
 /// longer.
@@ -19,20 +18,6 @@ impl Turns {
     pub(super) fn of(many: usize) -> Self {
         let many = u32::try_from(many).unwrap_or(u32::MAX).max(1);
         Self { step: (RESTORE_SPREAD / many).max(Duration::from_secs(1) / RESTORE_RATE), given: 0 }
-    }
-
-    /// For all that records ask for: a turn for each dialog, and for each authorization that has none. The two are about
-    /// the same people, so there are about as many as of the larger kind.
-    pub(super) fn of_records(records: &[Record]) -> Self {
-        let (mut authorizations, mut dialogs) = (0_usize, 0_usize);
-        for record in records {
-            match record {
-                Record::Authorization(_) => authorizations += 1,
-                Record::Dialog(_) => dialogs += 1,
-                Record::Publication(_) => {}
-            }
-        }
-        Self::of(authorizations.max(dialogs))
     }
 
     /// How long it takes until everybody has had a turn.

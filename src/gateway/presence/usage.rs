@@ -13,10 +13,10 @@
 //! | `numbers` | counters |
 //!
 //! # After a restart
-//! Records come back before anybody wants them. A usage that is taken back is found by `usages_of` and gets its owner by
-//! `usage_own`, or by [`usage_open`](Gateway::usage_open) with the same watcher, target and package. Until then it is not
-//! refreshed, and lapses. What it has told before is forgotten, so it is refreshed when its turn comes
-//! (`turns`), and before it lapses.
+//! A usage that is taken back belongs to the watch of its pair, whose record comes first. Where there is none, it is found
+//! by `usages_of` and gets its owner by `usage_own`, or by [`usage_open`](Gateway::usage_open) with the same watcher, target
+//! and package; until then it is not refreshed, and lapses. What it has told before is forgotten, so it is refreshed when its
+//! turn comes (`turns`), and before it lapses.
 
 mod explain;
 mod keeping;

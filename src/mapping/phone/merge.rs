@@ -25,7 +25,7 @@ impl Phone {
         }
         let mut state = self.document();
         let notice = take_notices(&mut state, rules);
-        let calls = self.calls.iter().map(|(_, calls)| calls.usage()).max();
+        let calls = self.calls().iter().map(|(_, calls)| calls.usage()).max();
         // Nothing but the person's own word: then the show that came with it is part of that word.
         let own_word = calls.is_none() && notice.is_none() && does(&state, ON_THE_PHONE);
         let told = calls.or(notice.map(Meaning::usage)).unwrap_or(if own_word { Use::Talking } else { Use::Idle });
@@ -73,16 +73,16 @@ impl Phone {
     }
 
     fn registered(&self, notice: Option<Meaning>) -> Registration {
-        match self.registrations.iter().any(|(_, known)| known.is_registered()) {
+        match self.registrations().iter().any(|(_, known)| known.is_registered()) {
             true => Registration::Yes,
-            false if !self.registrations.is_empty() || notice == Some(Meaning::Gone) => Registration::No,
+            false if !self.registrations().is_empty() || notice == Some(Meaning::Gone) => Registration::No,
             false => Registration::Unknown,
         }
     }
 
     /// The number, or name, of who is at the other end.
     fn other_end(&self, usage: Use) -> Option<String> {
-        let mut forks = self.calls.iter().filter(|(_, calls)| usage != Use::Idle && calls.usage() == usage);
+        let mut forks = self.calls().iter().filter(|(_, calls)| usage != Use::Idle && calls.usage() == usage);
         let uri = forks.find_map(|(_, calls)| calls.remote())?;
         let user = match uri.strip_prefix("tel:") {
             Some(number) => number.split(';').next().map(str::to_owned),
@@ -196,7 +196,8 @@ fn overlay(state: &mut Presence, words: &str, call: Option<&PhoneRules>, own_wor
         tuple.notes = combined(words, said);
     }
     if call.is_some() && !does(state, ON_THE_PHONE) {
-        let person = state.person.get_or_insert_with(|| Person { id: TUPLE.to_owned(), ..Person::default() });
+        let of_phone = || Box::new(Person { id: TUPLE.to_owned(), ..Person::default() });
+        let person = state.person.get_or_insert_with(of_phone);
         person.rich.activities.push(Activity { name: ON_THE_PHONE.to_owned(), ..Activity::default() });
     }
 }

@@ -61,7 +61,7 @@ impl Mapping {
         let nearest = of_kind(PresenceKind::Available).map(|(_, presence)| show(presence)).max_by_key(nearness);
         self.push_shown(nearest.flatten(), &mut person);
         if person != Rich::default() {
-            state.person = Some(Person { id: PERSON.to_owned(), rich: person, ..Person::default() });
+            state.person = Some(Box::new(Person { id: PERSON.to_owned(), rich: person, ..Person::default() }));
         }
         Ok(state)
     }

@@ -23,7 +23,7 @@ impl Mapping {
     #[must_use]
     pub fn doing(&self, state: &Presence, now: Timestamp) -> Doing {
         let riches = || {
-            let person = state.person.iter().map(|person| &person.rich);
+            let person = state.person.as_deref().into_iter().map(|person| &person.rich);
             person.chain(state.tuples.iter().filter(|tuple| !tuple.is_of_another()).map(|tuple| &tuple.rich))
         };
         let activities = riches().flat_map(|rich| &rich.activities).filter(|activity| activity.span.holds(now));

@@ -117,7 +117,7 @@ fn a_show_is_taken_from_where_it_is_said_most_plainly() {
         let mut state = state(vec![open("a")]);
         let mut person = Person::default();
         person.rich.activities = names.iter().map(|name| activity(name)).collect();
-        state.person = Some(person);
+        state.person = Some(Box::new(person));
         state
     };
     for (names, show) in [
@@ -158,7 +158,7 @@ fn words_come_from_the_tuple_the_person_or_the_document() {
     assert_eq!(words(&state), []);
     let mut person = Person::default();
     person.rich.activities = vec![Activity { notes: vec![note(None, "at lunch")], ..activity("lunch") }];
-    state.person = Some(person);
+    state.person = Some(Box::new(person));
     assert_eq!(words(&state), [(None, "at lunch".to_owned())]);
     state.notes = vec![note(Some("it"), "ciao")];
     assert_eq!(words(&state), [(Some("it".to_owned()), "ciao".to_owned())]);
@@ -344,7 +344,7 @@ fn every_row_of_the_activities_says_the_same_in_both_tables_or_less() {
         let mut state = state(vec![open("a")]);
         let mut person = Person::default();
         person.rich.activities = vec![Activity { text: Some("words".into()), ..activity(name) }];
-        state.person = Some(person);
+        state.person = Some(Box::new(person));
         let doing = mapping.doing(&state, NOW).activity;
         let Some(back) = mapping.activity_to_rpid(&doing) else {
             assert!(doing.general.is_empty(), "{name}");
@@ -380,7 +380,7 @@ fn xmpp_has_one_mood_and_the_words_of_others() {
     let mut person = Person::default();
     let other = Mood { name: "other".into(), text: Some("brooding".into()), ..Mood::default() };
     person.rich.moods = vec![Mood { name: "angry".into(), ..Mood::default() }, other.clone()];
-    let mut state = Presence { person: Some(person), ..state(vec![open("a")]) };
+    let mut state = Presence { person: Some(Box::new(person)), ..state(vec![open("a")]) };
     let mood = |name: &str, text: &str| mood::Mood { name: name.into(), text: Some(text.into()) };
     assert_eq!(mapping().doing(&state, NOW).mood, mood("angry", "brooding"));
     state.person.as_mut().unwrap().rich.moods = vec![other];

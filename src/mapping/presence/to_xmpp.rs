@@ -128,7 +128,7 @@ fn fill(stanza: &mut stanza::Presence, state: &Presence, tuple: &PresenceTuple, 
 
 /// The words about a tuple: its own, else the person's, else those about all, else those about what the person does.
 fn words<'s>(state: &'s Presence, tuple: &'s PresenceTuple, now: Timestamp) -> &'s [Note] {
-    let person = state.person.as_ref();
+    let person = state.person.as_deref();
     let activities = || {
         let person = person.into_iter().flat_map(|person| &person.rich.activities);
         let mut activities = tuple.rich.activities.iter().chain(person).filter(|activity| activity.span.holds(now));

@@ -42,7 +42,7 @@ fn take(child: Element, presence: &mut Presence, lang: Option<&str>, limits: &Li
             let occurrence = person(child, lang, limits);
             match &mut presence.person {
                 Some(known) => merge(known, occurrence, limits),
-                None => presence.person = Some(occurrence),
+                None => presence.person = Some(Box::new(occurrence)),
             }
         }
         (Family::Pidf | Family::Model, "device") if presence.devices.len() < limits.tuples => {

@@ -85,7 +85,7 @@ fn full() -> Presence {
     Presence {
         entity: "pres:romeo@montague.example".to_owned(),
         tuples: vec![tuple, closed],
-        person: Some(person),
+        person: Some(Box::new(person)),
         devices: vec![device],
         notes: vec![note(Some("it"), "Ciao")],
         extensions: vec![Element::new("urn:x", "end")],
@@ -317,7 +317,7 @@ fn an_id_said_twice_is_that_of_the_first() {
 fn ids_that_are_none_become_some_and_stay_what_they_are() {
     let tuple = |id: &str| PresenceTuple { id: id.to_owned(), ..PresenceTuple::default() };
     let tuples = ["", "", "1 é", "1 é", "ok", "p1"].map(tuple).to_vec();
-    let person = Some(Person { id: "p1".to_owned(), ..Person::default() });
+    let person = Some(Box::new(Person { id: "p1".to_owned(), ..Person::default() }));
     let written = write(&Presence { tuples, person, ..Presence::default() });
     let read = read(&written, &Limits::default()).unwrap();
     let ids: Vec<_> = read.tuples.iter().map(|tuple| &*tuple.id).collect();

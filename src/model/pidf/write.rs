@@ -50,7 +50,7 @@ pub fn write(presence: &Presence) -> Vec<u8> {
 fn of_the_person(presence: &Presence) -> Option<Cow<'_, Person>> {
     let tuples = presence.tuples.iter().filter(|tuple| !tuple.is_of_another()).map(|tuple| &tuple.rich);
     let elsewhere = tuples.chain(presence.devices.iter().map(|device| &device.rich)).filter(|rich| says_lists(rich));
-    let mut person = presence.person.as_ref().map(Cow::Borrowed);
+    let mut person = presence.person.as_deref().map(Cow::Borrowed);
     for rich in elsewhere {
         let person = person.get_or_insert_with(|| Cow::Owned(Person::default())).to_mut();
         person.rich.activities.extend_from_slice(&rich.activities);

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use crate::sip::message::Response;
 use crate::sip::message::header::{Expires, MinExpires, RetryAfter, SubscriptionState};
+use crate::time::Mono;
 
 mod dialogs;
 mod step;
@@ -292,16 +293,16 @@ pub struct Subscriber {
     /// What the last 2xx to a SUBSCRIBE outside a dialog gave, seconds.
     granted: u32,
     /// Until when that SUBSCRIBE may lead to further dialogs.
-    forks_until: Duration,
+    forks_until: Mono,
     /// The place of the dialog that ended last.
     vacant: Fork,
     failures: u8,
     /// The want of a dialog as it was told.
     told: Option<Report>,
     /// New dialogs looked for since then.
-    starts: (u16, Duration),
+    starts: (u16, Mono),
     /// When a SUBSCRIBE outside a dialog went out last.
-    started: Duration,
+    started: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,12 +339,12 @@ struct Branch {
     /// A NOTIFY since it went out said for how long.
     said: bool,
     /// Until when the NOTIFY that follows it is awaited.
-    notify_by: Option<Duration>,
-    ends: Duration,
+    notify_by: Option<Mono>,
+    ends: Mono,
     /// When it is to be refreshed.
-    due: Duration,
+    due: Mono,
     /// When it was last.
-    asked: Duration,
+    asked: Mono,
     failures: u8,
 }
 

@@ -12,6 +12,7 @@ use super::connect::told;
 use super::table;
 use crate::gateway::record::{AuthorizationRecord, DialogRecord, Kind, PublicationRecord, Record, RecordId};
 use crate::store::batch::Batch;
+use crate::store::engine::PIECE;
 use crate::store::error::{Error, Trouble};
 use crate::store::words::{DIRECTIONS, PACKAGES, STATES, routes_to_text, text_to_routes, value, word};
 use crate::time::Timestamp;
@@ -220,25 +221,30 @@ const TABLES: [(Kind, &str, Reader); 3] = [
     (Kind::Publication, PUBLICATIONS, publication),
 ];
 
-/// Every record, as of one instant.
-pub(super) async fn load(name: &str, client: &mut Client) -> Result<Vec<Record>, Error> {
+/// Every record, as of one instant, in pieces.
+pub(super) async fn load(name: &str, client: &mut Client, mut take: impl AsyncFnMut(Vec<Record>)) -> Result<(), Error> {
     let told = |error| told(name, &error);
     let transaction = client.build_transaction().read_only(true);
     let transaction = transaction.isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let transaction = transaction.start().await.map_err(told)?;
-    let mut records = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE);
     for (kind, select, read) in TABLES {
         let rows = transaction.query_raw(select, std::iter::empty::<i64>()).await.map_err(told)?;
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = rows.try_next().await.map_err(told)? {
-            records.push(read(&row).map_err(|why| {
+            piece.push(read(&row).map_err(|why| {
                 let todo = "restore the database from a backup, or make a new one and import (stox store import)";
                 Error::new(Trouble::Damaged, name, format!("holds what cannot be read ({}: {why})", table(kind)), todo)
             })?);
+            if piece.len() == PIECE {
+                take(std::mem::replace(&mut piece, Vec::with_capacity(PIECE))).await;
+            }
         }
     }
-    transaction.commit().await.map_err(told)?;
-    Ok(records)
+    if !piece.is_empty() {
+        take(piece).await;
+    }
+    transaction.commit().await.map_err(told)
 }
 
 /// Rows told one by one.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::table;
 use crate::gateway::record::{AuthorizationRecord, DialogRecord, Kind, PublicationRecord, Record, RecordId};
+use crate::store::engine::PIECE;
 use crate::store::words::{DIRECTIONS, PACKAGES, STATES, routes_to_text, text_to_routes, value, word};
 use crate::time::Timestamp;
 
@@ -140,17 +141,23 @@ const TABLES: [(Kind, &str, Reader); 3] = [
     (Kind::Publication, PUBLICATIONS, publication),
 ];
 
-/// Every record.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
-    let mut records = Vec::new();
+/// Every record, in pieces.
+pub(super) async fn load(connection: &Connection, mut take: impl AsyncFnMut(Vec<Record>)) -> rusqlite::Result<()> {
+    let mut piece = Vec::with_capacity(PIECE);
     for (_, select, read) in TABLES {
         let mut statement = connection.prepare(select)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            records.push(read(row)?);
+            piece.push(read(row)?);
+            if piece.len() == PIECE {
+                take(std::mem::replace(&mut piece, Vec::with_capacity(PIECE))).await;
+            }
         }
     }
-    Ok(records)
+    if !piece.is_empty() {
+        take(piece).await;
+    }
+    Ok(())
 }
 
 /// The rows that are no records, at most [`TOLD`].

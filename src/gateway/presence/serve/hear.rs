@@ -11,7 +11,7 @@
 
 use super::super::super::record::Authorization;
 use super::super::super::{Gateway, Link, Output, limits};
-use super::{Pair, Watched};
+use super::Pair;
 use crate::sip::event::notifier::Reason;
 use crate::time::{Now, nanos};
 use crate::xml::Element;
@@ -191,7 +191,7 @@ impl Gateway {
     pub(super) fn watch(&mut self, pair: &Pair) {
         if !self.presence.served.watched.contains_key(pair) {
             self.presence.served.counts.add_pair(pair);
-            self.presence.served.watched.insert(pair.clone(), Watched::default());
+            self.presence.served.watched.insert(pair.clone(), Box::default());
         }
     }
 }

@@ -227,7 +227,8 @@ impl Gateway {
         let concerned = |(pair, watched): (&Pair, &Watched)| {
             (watched.is_granted() && !watched.dialogs.is_empty() && is_concerned(pair)).then(|| pair.clone())
         };
-        let mut pairs: Vec<Pair> = self.presence.served.watched.iter().filter_map(concerned).collect();
+        let all = self.presence.served.watched.iter().map(|(pair, watched)| (pair, &**watched));
+        let mut pairs: Vec<Pair> = all.filter_map(concerned).collect();
         // The order of the table is another in each process; a simulation shall repeat itself.
         pairs.sort_unstable();
         let mut turns = Turns::of(pairs.len());
@@ -273,7 +274,7 @@ impl Gateway {
         self.watch(&pair);
         let turn = self.turn();
         let left = self.left(record.expires_at, turn, now);
-        let allowed = self.presence.served.watched.get(&pair).is_some_and(Watched::is_granted);
+        let allowed = self.presence.served.watched.get(&pair).is_some_and(|watched| watched.is_granted());
         let notifier = Notifier::restored(now.mono, left, allowed);
         let restored = Dialog {
             cseq_reserved: record.cseq_reserved,

@@ -3,16 +3,18 @@
 //! A dialog is written when it begins, when its end moves, and when its block of CSeqs is used up; never for a NOTIFY. A
 //! subscription without a dialog is not written: it is asked for again by whoever wants it.
 
+use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
-use super::super::super::record::{DialogRecord, Direction, Kind, Package, Record, Write, shard_of};
+use super::super::super::record::{DialogRecord, Direction, Kind, Package, Record, RecordId, Write, shard_of};
 use super::super::super::{Gateway, Timer, limits};
 use super::super::turns::in_time;
 use super::table::{Kept, Usage, Usages};
 use super::{Owner, UsageId, Want};
 use crate::sip::dialog::{Dialog, Parts};
 use crate::sip::event::subscriber::{Input, MAX_EXPIRES, Serial, Subscriber};
-use crate::time::{Now, Timestamp};
+use crate::time::{Mono, Now, Timestamp};
 use crate::xmpp::jid::Jid;
 
 impl Gateway {
@@ -27,7 +29,7 @@ impl Gateway {
         dialog.raise_cseq(u32::from(limits::TRIES));
         usage.asking = None;
         usage.dialogs.reserve_exact(1);
-        usage.dialogs.push(Kept { serial, dialog, record, reserved: 0, ends: Duration::ZERO });
+        usage.dialogs.push(Kept { serial, dialog, record, reserved: 0, ends: Mono::default() });
         tracing::debug!(usage = id, serial, mono = now.mono.as_secs(), "a subscription of ours has a dialog");
     }
 
@@ -40,7 +42,7 @@ impl Gateway {
             let Some(ends) = usage.machine.ends(kept.serial) else { continue };
             // NOTIFYs say in whole seconds what remains, so the end they mean moves to and fro by one.
             let slack = Duration::from_secs(1).max(ends.saturating_sub(now.mono) / 16);
-            if kept.reserved == 0 || ends.abs_diff(kept.ends) > slack {
+            if kept.reserved == 0 || ends.abs_diff(kept.ends.get()) > slack {
                 presence.writes.push(usage.put(at, now));
             }
         }
@@ -74,10 +76,28 @@ impl Gateway {
     fn take_back(&mut self, record: &DialogRecord, now: Now) -> Option<()> {
         let (turn, chance) = (self.turn(), self.ids.chance());
         let left = u64::try_from(record.expires_at.0.saturating_sub(now.wall.0)).unwrap_or(0);
-        let id = match self.restored(record) {
-            Some(id) => id,
-            None => self.new_restored(record, now.mono + turn)?,
+        let watch = self.watch_of_dialog(record);
+        let known = match watch {
+            Some(watch) => self.watch_uses(watch, record.package),
+            None => self.restored(record),
         };
+        let id = match known {
+            Some(id) => id,
+            None => self.new_restored(record, watch, now.mono + turn)?,
+        };
+        let taken = self.take_back_dialog(id, record, left, (turn, chance), now);
+        self.wake_usage(id);
+        taken
+    }
+
+    fn take_back_dialog(
+        &mut self,
+        id: UsageId,
+        record: &DialogRecord,
+        left: u64,
+        (turn, chance): (Duration, f64),
+        now: Now,
+    ) -> Option<()> {
         let dialog = restored_dialog(record)?;
         let usage = self.presence.usages.get_mut(id)?;
         let another = usage.dialogs.first().is_some_and(|first| first.dialog.call_id() != record.call_id);
@@ -89,30 +109,38 @@ impl Gateway {
         let left = Duration::from_millis(left).min(Duration::from_secs(u64::from(MAX_EXPIRES)));
         let ends = now.mono + left;
         let serial = usage.machine.take_back(ends, now.mono + in_time(turn, left, chance));
-        usage.dialogs.push(Kept { serial, dialog, record: record.id, reserved: record.cseq_reserved.max(1), ends });
+        usage.dialogs.reserve_exact(1);
+        usage.dialogs.push(Kept {
+            serial,
+            dialog,
+            record: record.id,
+            reserved: record.cseq_reserved.max(1),
+            ends: ends.into(),
+        });
         let (key, package, after) = (usage.key()?, usage.package, usage.machine.state());
         self.presence.usages.numbers.moved(package, before, after);
         self.presence.usages.by_call.insert(key, id);
-        self.wake_usage(id);
         Some(())
     }
 
-    /// The usage that another record has brought back already.
+    /// The usage that another record has brought back already, and that has no owner yet.
     fn restored(&self, record: &DialogRecord) -> Option<UsageId> {
-        let left = self.presence.usages.orphans.get(&pair(&record.watcher, &record.target))?;
-        left.iter().find(|(_, package)| *package == record.package).map(|(id, _)| *id)
+        self.presence.usages.orphan(&record.watcher, &record.target, record.package)
     }
 
-    fn new_restored(&mut self, record: &DialogRecord, at: Duration) -> Option<UsageId> {
+    /// A usage without dialogs so far: that of `watch`, or nobody's yet.
+    fn new_restored(&mut self, record: &DialogRecord, watch: Option<RecordId>, at: Duration) -> Option<UsageId> {
         let jid = |text: &str| Jid::parse_peer(text).ok().map(|jid| jid.to_bare());
-        let (watcher, target) = (jid(&record.watcher)?, jid(&record.target)?);
+        let (watcher, target) = match watch.and_then(|watch| self.watch_pair(watch)) {
+            Some(both) => both,
+            None => (jid(&record.watcher)?, jid(&record.target)?),
+        };
         let route = self.settings.route_of(target.domain())?;
         let user = self.people.find(route, watcher.as_jid());
         let rules = self.usage_rules(route, record.package, false);
-        let key = pair(watcher.as_str(), target.as_str());
         let package = record.package;
         let id = self.presence.usages.insert(Usage {
-            owner: None,
+            owner: watch.map(Owner::Watch),
             route,
             user,
             watcher,
@@ -120,11 +148,13 @@ impl Gateway {
             package,
             machine: Subscriber::waiting(rules, at),
             asking: None,
-            dialogs: Vec::with_capacity(1),
-            armed: Duration::ZERO,
+            dialogs: Vec::new(),
+            armed: Mono::default(),
         });
-        self.presence.usages.orphans.entry(key).or_default().push((id, package));
-        self.wake_usage(id);
+        match watch {
+            Some(watch) => self.watch_uses_also(watch, id, package),
+            None => self.presence.usages.add_orphan(id),
+        }
         Some(id)
     }
 
@@ -132,13 +162,15 @@ impl Gateway {
     fn wake_usage(&mut self, id: UsageId) {
         let Some(usage) = self.presence.usages.get_mut(id) else { return };
         let Some(due) = usage.machine.due() else { return };
-        usage.armed = due;
+        usage.armed = due.into();
         self.timers.set_at(due, Timer::Usage(id));
     }
 
     /// What a restart has left for this pair and has no owner yet.
     pub(in super::super) fn usages_of(&self, watcher: &str, target: &str) -> Vec<(UsageId, Package)> {
-        self.presence.usages.orphans.get(&pair(watcher, target)).cloned().unwrap_or_default()
+        let usages = &self.presence.usages;
+        let of = |package| usages.orphan(watcher, target, package).map(|id| (id, package));
+        Package::ALL.into_iter().filter_map(of).collect()
     }
 
     /// When it does something by itself next, in monotonic time.
@@ -149,20 +181,18 @@ impl Gateway {
     /// Gives a usage that was taken back its owner.
     pub(in super::super) fn usage_own(&mut self, id: UsageId, owner: Owner) {
         let usages = &mut self.presence.usages;
+        usages.forget_orphan(id);
         if let Some(usage) = usages.list.get_mut(&id) {
             usage.owner = Some(owner);
-            let key = pair(usage.watcher.as_str(), usage.target.as_str());
-            usages.forget_orphan(&key, id);
         }
     }
 
     /// The usage that a restart has left of what is wanted, if there is one; it has its owner now.
     pub(super) fn adopt_usage(&mut self, want: &Want, now: Now) -> Option<UsageId> {
-        if want.once || self.presence.usages.orphans.is_empty() {
+        if want.once {
             return None;
         }
-        let left = self.usages_of(want.watcher.as_str(), want.target.as_str());
-        let (id, _) = left.into_iter().find(|(_, package)| *package == want.package)?;
+        let id = self.presence.usages.orphan(want.watcher.as_str(), want.target.as_str(), want.package)?;
         self.usage_own(id, want.owner);
         let usage = self.presence.usages.get_mut(id)?;
         (usage.route, usage.user) = (want.route, want.user);
@@ -176,19 +206,39 @@ impl Gateway {
 }
 
 impl Usages {
-    pub(super) fn forget_orphan(&mut self, key: &str, id: UsageId) {
-        if let Some(left) = self.orphans.get_mut(key) {
-            left.retain(|(one, _)| *one != id);
-            if left.is_empty() {
-                self.orphans.remove(key);
-            }
+    fn orphan_key(&self, watcher: &str, target: &str, package: Package) -> u64 {
+        self.hasher.hash_one((watcher, target, package))
+    }
+
+    /// What was taken back of this package for this pair and is nobody's yet.
+    fn orphan(&self, watcher: &str, target: &str, package: Package) -> Option<UsageId> {
+        if self.orphans.is_empty() {
+            return None;
+        }
+        let id = *self.orphans.get(&self.orphan_key(watcher, target, package))?;
+        let usage = self.list.get(&id)?;
+        let same = usage.watcher.as_str() == watcher && usage.target.as_str() == target && usage.package == package;
+        same.then_some(id)
+    }
+
+    /// It is nobody's until somebody wants it.
+    fn add_orphan(&mut self, id: UsageId) {
+        let Some(usage) = self.list.get(&id) else { return };
+        let key = self.orphan_key(usage.watcher.as_str(), usage.target.as_str(), usage.package);
+        self.orphans.insert(key, id);
+    }
+
+    /// Somebody has it, or it is over.
+    pub(super) fn forget_orphan(&mut self, id: UsageId) {
+        let Some(usage) = self.list.get(&id).filter(|usage| usage.owner.is_none()) else { return };
+        let key = self.orphan_key(usage.watcher.as_str(), usage.target.as_str(), usage.package);
+        if self.orphans.get(&key) == Some(&id) {
+            self.orphans.remove(&key);
+        }
+        if self.orphans.is_empty() {
+            self.orphans = HashMap::new();
         }
     }
-}
-
-/// Both addresses in one: neither has a space.
-pub(super) fn pair(watcher: &str, target: &str) -> String {
-    format!("{watcher} {target}")
 }
 
 fn restored_dialog(record: &DialogRecord) -> Option<Dialog> {
@@ -210,8 +260,9 @@ impl Usage {
         let (watcher, target) = (self.watcher.as_str(), self.target.as_str());
         let kept = &mut self.dialogs[at];
         kept.reserved = kept.dialog.local_cseq().saturating_add(limits::CSEQ_BLOCK);
-        kept.ends = self.machine.ends(kept.serial).unwrap_or(now.mono);
-        let left = i64::try_from(kept.ends.saturating_sub(now.mono).as_millis()).unwrap_or(i64::MAX);
+        let ends = self.machine.ends(kept.serial).unwrap_or(now.mono);
+        kept.ends = ends.into();
+        let left = i64::try_from(ends.saturating_sub(now.mono).as_millis()).unwrap_or(i64::MAX);
         let parts = kept.dialog.parts();
         let owned = str::to_owned;
         Write::Put(Box::new(Record::Dialog(DialogRecord {

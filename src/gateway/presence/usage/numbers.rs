@@ -8,14 +8,11 @@ use super::super::super::stats::Sample;
 use crate::sip::event::subscriber::{Reason, State};
 use crate::sip::message::Status;
 
-const PACKAGES: [Package; 5] =
-    [Package::Presence, Package::Dialog, Package::Reg, Package::MessageSummary, Package::PresenceWinfo];
-
 /// Levels and counters.
 #[derive(Debug, Default)]
 pub(in super::super) struct Numbers {
     /// By package and state, each in the order of its list.
-    levels: [[u64; State::ALL.len()]; PACKAGES.len()],
+    levels: [[u64; State::ALL.len()]; Package::ALL.len()],
     /// SUBSCRIBEs outside dialogs.
     pub(super) begun: u64,
     /// SUBSCRIBEs in dialogs.
@@ -32,7 +29,7 @@ pub(in super::super) struct Numbers {
 
 impl Numbers {
     fn level(&mut self, package: Package, state: State) -> Option<&mut u64> {
-        let package = PACKAGES.iter().position(|one| *one == package)?;
+        let package = Package::ALL.iter().position(|one| *one == package)?;
         let state = State::ALL.iter().position(|one| *one == state)?;
         self.levels.get_mut(package)?.get_mut(state)
     }
@@ -80,7 +77,7 @@ impl Gateway {
     pub(in super::super::super) fn usage_samples(&self) -> Vec<Sample> {
         let numbers = &self.presence.usages.numbers;
         let mut samples = Vec::new();
-        for (package, levels) in PACKAGES.iter().zip(&numbers.levels) {
+        for (package, levels) in Package::ALL.iter().zip(&numbers.levels) {
             if levels.iter().all(|level| *level == 0) {
                 continue;
             }

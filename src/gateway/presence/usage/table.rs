@@ -1,19 +1,18 @@
 //! The usages, and what their machines want done.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::hash::RandomState;
 
 use super::super::super::errand::RouteId;
 use super::super::super::people::UserId;
 use super::super::super::record::{Package, RecordId};
 use super::super::super::{Gateway, Timer, limits};
-use super::keeping::pair;
 use super::numbers::Numbers;
 use super::{Body, Fork, Owner, Told, UsageId, Want};
 use crate::model::{Failure, Reason};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::event::subscriber::{Effect, Input, Report, Rules, Serial, State, Subscriber};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 use crate::xmpp::jid::BareJid;
 
 /// All usages.
@@ -24,8 +23,9 @@ pub(in super::super) struct Usages {
     pub(super) by_call: HashMap<DialogKey, UsageId>,
     /// What owners have not heard yet.
     pub(super) told: VecDeque<(Owner, UsageId, Told)>,
-    /// Taken back from the store, and nobody's yet: by watcher and target.
-    pub(super) orphans: HashMap<String, Vec<(UsageId, Package)>>,
+    /// Taken back from the store, and nobody's yet: by a keyed hash of watcher, target and package; whoever looks compares.
+    pub(super) orphans: HashMap<u64, UsageId>,
+    pub(super) hasher: RandomState,
     pub(super) numbers: Numbers,
     count: UsageId,
     effects: Vec<Effect>,
@@ -45,7 +45,7 @@ pub(super) struct Usage {
     pub(super) asking: Option<Box<(String, String)>>,
     pub(super) dialogs: Vec<Kept>,
     /// When its timer fires; zero: there is none.
-    pub(super) armed: Duration,
+    pub(super) armed: Mono,
 }
 
 /// One of its dialogs.
@@ -57,7 +57,7 @@ pub(super) struct Kept {
     /// The record has it that no CSeq of ours is above this; 0: there is no record.
     pub(super) reserved: u32,
     /// The end that the record has.
-    pub(super) ends: Duration,
+    pub(super) ends: Mono,
 }
 
 /// An input of the machine, with what is known besides.
@@ -136,7 +136,7 @@ impl Gateway {
             machine: Subscriber::new(rules),
             asking: None,
             dialogs: Vec::new(),
-            armed: Duration::ZERO,
+            armed: Mono::default(),
         };
         self.presence.usages.insert(usage)
     }
@@ -204,9 +204,9 @@ impl Gateway {
         let due = if usage.owner.is_some() { usage.machine.due() } else { lapse.or(usage.machine.due()) };
         let Some(due) = due else { return };
         // A notifier that shortens its time by a second with each NOTIFY does not get a timer for each.
-        let near = usage.armed.saturating_sub(now.mono) / 16;
-        if usage.armed.is_zero() || due + near < usage.armed {
-            usage.armed = due;
+        let near = usage.armed.get().saturating_sub(now.mono) / 16;
+        if usage.armed.is_zero() || due + near < usage.armed.get() {
+            usage.armed = due.into();
             self.timers.set_at(due, Timer::Usage(id));
         }
     }
@@ -214,10 +214,10 @@ impl Gateway {
     pub(in super::super::super) fn on_usage_due(&mut self, id: UsageId, now: Now) {
         let draining = self.draining;
         let Some(usage) = self.presence.usages.list.get_mut(&id) else { return };
-        if usage.armed > now.mono {
+        if usage.armed.get() > now.mono {
             return;
         }
-        usage.armed = Duration::ZERO;
+        usage.armed = Mono::default();
         if draining {
             // The next process refreshes it.
             return;
@@ -281,14 +281,11 @@ impl Gateway {
     pub(super) fn drop_usage(&mut self, id: UsageId) {
         self.forget_call(id);
         let usages = &mut self.presence.usages;
+        usages.forget_orphan(id);
         let Some(usage) = usages.list.remove(&id) else { return };
         usages.numbers.left(usage.package, usage.machine.state());
         for kept in &usage.dialogs {
             self.drop_record(kept);
-        }
-        if usage.owner.is_none() {
-            let key = pair(usage.watcher.as_str(), usage.target.as_str());
-            self.presence.usages.forget_orphan(&key, id);
         }
     }
 }

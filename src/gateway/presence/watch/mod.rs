@@ -42,7 +42,7 @@ use super::super::settings::PresenceLimits;
 use super::super::{Gateway, Link, Timer};
 use super::lists::ListId;
 use super::usage::{Owner, UsageId, Want};
-use crate::time::{Now, Timestamp};
+use crate::time::{Mono, Now, Timestamp};
 use crate::xmpp::jid::{BareJid, Jid};
 use view::View;
 
@@ -70,8 +70,8 @@ pub(super) struct Watching {
     watches: HashMap<RecordId, Box<Watch>>,
     /// By a keyed hash of watcher and target; whoever looks compares the addresses.
     by_pair: HashMap<u64, RecordId>,
-    /// How many each watcher has, each target, and each domain of watchers, by a hash of the address.
-    counts: HashMap<u64, u32>,
+    /// How many each watcher has, each target, and each domain of watchers, by a hash of the address; and which came last.
+    counts: HashMap<u64, (RecordId, u32)>,
     polls: poll::Polls,
     rates: rates::Rates,
     /// `subscribe` stanzas that were refused here, by the condition of the error.
@@ -101,9 +101,9 @@ struct Watch {
     /// What the watcher's server was told last of activity and mood; 0: nothing, or that there are none.
     doing: u64,
     /// When the watcher's server was told last, in monotonic time.
-    told_at: Duration,
+    told_at: Mono,
     /// Since when, in monotonic time, how many changes were told.
-    shows: (Duration, u8),
+    shows: (Mono, u8),
     /// Whether something changed that the watcher's server could not be told.
     missed: bool,
     /// Whether the watcher is there, as far as her server lets us know.
@@ -197,7 +197,7 @@ impl Watching {
     }
 
     fn count(&self, key: u64) -> usize {
-        self.counts.get(&key).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX))
+        self.counts.get(&key).map_or(0, |(_, count)| usize::try_from(*count).unwrap_or(usize::MAX))
     }
 
     /// By which a watch is counted: the watcher, the target, and the watcher's domain.
@@ -217,9 +217,13 @@ impl Watching {
         full.into_iter().find_map(|(is_full, of)| is_full.then_some(of))
     }
 
-    fn insert(&mut self, id: RecordId, watch: Watch) {
+    fn insert(&mut self, id: RecordId, mut watch: Watch) {
         for key in self.keys(watch.watcher.as_str(), watch.target.as_str(), watch.watcher.domain()) {
-            *self.counts.entry(key).or_default() += 1;
+            let (last, count) = self.counts.entry(key).or_insert((id, 0));
+            if let Some(other) = self.watches.get(last) {
+                watch.share_texts(other);
+            }
+            (*last, *count) = (id, *count + 1);
         }
         self.by_pair.insert(self.hash(watch.watcher.as_str(), watch.target.as_str()), id);
         self.watches.insert(id, Box::new(watch));
@@ -228,7 +232,7 @@ impl Watching {
     fn remove(&mut self, id: RecordId) -> Option<Box<Watch>> {
         let watch = self.watches.remove(&id)?;
         for key in self.keys(watch.watcher.as_str(), watch.target.as_str(), watch.watcher.domain()) {
-            if let Some(count) = self.counts.get_mut(&key) {
+            if let Some((_, count)) = self.counts.get_mut(&key) {
                 *count -= 1;
                 if *count == 0 {
                     self.counts.remove(&key);
@@ -259,12 +263,21 @@ impl Watch {
             view: View::default(),
             shown: Vec::new(),
             doing: 0,
-            told_at: Duration::ZERO,
-            shows: (Duration::ZERO, 0),
+            told_at: Mono::default(),
+            shows: (Mono::default(), 0),
             missed: false,
             presence: Attendance::default(),
             waits: Waits::default(),
             complained: false,
+        }
+    }
+
+    /// Most users watch several, and most are watched by several: one text of each address is enough.
+    fn share_texts(&mut self, other: &Self) {
+        for own in [&mut self.watcher, &mut self.target] {
+            if let Some(same) = [&other.watcher, &other.target].into_iter().find(|same| *same == own) {
+                *own = same.clone();
+            }
         }
     }
 
@@ -292,11 +305,11 @@ impl Watch {
     /// Counts one more change; else how long it is to wait.
     fn may_show(&mut self, now: Duration) -> Result<(), Duration> {
         let (since, count) = self.shows;
-        let age = now.saturating_sub(since);
+        let age = now.saturating_sub(since.get());
         if age >= SHOW_EVERY {
             // Who has been told all that may be told at once has one in each time, until a time without.
             let is_quiet = count < SHOWS_AT_ONCE || age >= SHOW_EVERY * 2;
-            self.shows = (now, if is_quiet { 1 } else { SHOWS_AT_ONCE });
+            self.shows = (now.into(), if is_quiet { 1 } else { SHOWS_AT_ONCE });
             return Ok(());
         }
         if count >= SHOWS_AT_ONCE {
@@ -347,6 +360,7 @@ impl Gateway {
         };
         let usage = self.usage_open(want, now);
         if let Some(watch) = self.presence.watching.watches.get_mut(&id) {
+            watch.usages.reserve_exact(1);
             watch.usages.push(Use { package, usage, standing: Standing::Open });
         }
     }

@@ -3,10 +3,16 @@
 use std::collections::HashMap;
 
 use super::super::super::Gateway;
-use super::super::super::record::{Authorization, AuthorizationRecord, Package, RecordId};
+use super::super::super::record::{Authorization, AuthorizationRecord, DialogRecord, Package, RecordId};
+use super::super::usage::UsageId;
 use super::{Clock, Use, Watch};
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
+
+/// Whether a watch has subscriptions to it: her own mailbox, and who watches her, are not about presence.
+fn is_watched(package: Package) -> bool {
+    matches!(package, Package::Presence | Package::Dialog | Package::Reg)
+}
 
 /// What was restored and waits until all is.
 #[derive(Debug, Default)]
@@ -38,22 +44,43 @@ impl Gateway {
         self.presence.watching.restored.watches.push(record.id);
     }
 
-    /// All records are in: dialogs find their authorizations, and authorizations without dialogs get new ones.
+    /// The watch that a dialog is for, if that was taken back already.
+    pub(in super::super) fn watch_of_dialog(&self, record: &DialogRecord) -> Option<RecordId> {
+        is_watched(record.package).then(|| self.presence.watching.find(&record.watcher, &record.target))?
+    }
+
+    /// Who watches whom by it.
+    pub(in super::super) fn watch_pair(&self, id: RecordId) -> Option<(BareJid, BareJid)> {
+        let watch = self.presence.watching.watches.get(&id)?;
+        Some((watch.watcher.clone(), watch.target.clone()))
+    }
+
+    /// Its subscription to this package.
+    pub(in super::super) fn watch_uses(&self, id: RecordId, package: Package) -> Option<UsageId> {
+        let watch = self.presence.watching.watches.get(&id)?;
+        watch.usages.iter().find(|one| one.package == package).map(|one| one.usage)
+    }
+
+    /// One more subscription was taken back for it.
+    pub(in super::super) fn watch_uses_also(&mut self, id: RecordId, usage: UsageId, package: Package) {
+        let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        watch.usages.reserve_exact(1);
+        watch.usages.push(Use { package, usage, standing: super::Standing::Open });
+    }
+
+    /// All records are in: authorizations without dialogs get new ones.
     pub(in super::super) fn watches_restored(&mut self, now: Now) {
         let Restored { watches: restored, refused } = std::mem::take(&mut self.presence.watching.restored);
         refused.iter().for_each(|record| self.part_again(record, now));
         let mut late = Vec::new();
         for id in restored {
             let Some(watch) = self.presence.watching.watches.get(&id) else { continue };
-            let mut usages = self.usages_of(watch.watcher.as_str(), watch.target.as_str());
-            // Her own mailbox, and who watches her, are not about presence.
-            usages.retain(|(_, package)| matches!(package, Package::Presence | Package::Dialog | Package::Reg));
-            for (usage, _) in &usages {
-                self.usage_own(*usage, super::Owner::Watch(id));
+            for (usage, package) in self.usages_of(watch.watcher.as_str(), watch.target.as_str()) {
+                if is_watched(package) {
+                    self.usage_own(usage, super::Owner::Watch(id));
+                    self.watch_uses_also(id, usage, package);
+                }
             }
-            let Some(watch) = self.presence.watching.watches.get_mut(&id) else { continue };
-            let uses = usages.into_iter();
-            watch.usages.extend(uses.map(|(usage, package)| Use { package, usage, standing: super::Standing::Open }));
             self.rejoin_list(id, now);
             let Some(watch) = self.presence.watching.watches.get(&id) else { continue };
             if let Some((_, route)) = self.settings.routes.get(watch.route)

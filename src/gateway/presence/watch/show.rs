@@ -94,7 +94,7 @@ impl Gateway {
         watch.missed = false;
         watch.shown = shown;
         watch.doing = doing;
-        watch.told_at = now.mono;
+        watch.told_at = now.mono.into();
         self.outputs.extend(stanzas.into_iter().map(|presence| Output::Stanza(link, Stanza::Presence(presence))));
         self.outputs.extend(events.into_iter().map(|event| Output::Stanza(link, Stanza::Message(event))));
     }
@@ -145,7 +145,7 @@ impl Gateway {
     /// A link broke: what was put on it of late may not have been heard.
     pub(in super::super::super) fn doubt_shown(&mut self, link: Link, now: Now) {
         for watch in self.presence.watching.watches.values_mut().filter(|watch| watch.link == link) {
-            if now.mono.saturating_sub(watch.told_at) < IN_DOUBT && !watch.shown.is_empty() {
+            if now.mono.saturating_sub(watch.told_at.get()) < IN_DOUBT && !watch.shown.is_empty() {
                 watch.shown.clear();
                 watch.missed = true;
             }

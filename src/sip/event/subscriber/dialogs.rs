@@ -18,13 +18,14 @@ impl Subscriber {
     /// A NOTIFY has made a dialog.
     pub(super) fn begin(&mut self, serial: Serial, now: Duration) {
         if let Phase::Asking { until, .. } = self.phase {
-            self.forks_until = until;
+            self.forks_until = until.into();
             self.phase = Phase::Held;
         }
-        let ends = now + seconds(self.granted);
+        let ends = (now + seconds(self.granted)).into();
         let fork = self.free_place();
         let (out, said, notify_by) = (false, false, None);
-        self.add(Branch { serial, fork, stand: None, out, said, notify_by, ends, due: ends, asked: now, failures: 0 });
+        let (due, asked) = (ends, now.into());
+        self.add(Branch { serial, fork, stand: None, out, said, notify_by, ends, due, asked, failures: 0 });
     }
 
     /// A dialog is there, for so long.
@@ -41,7 +42,7 @@ impl Subscriber {
         branch.notify_by = None;
         if let Some(expires) = expires {
             branch.said = true;
-            branch.ends = now + seconds(expires.min(most));
+            branch.ends = (now + seconds(expires.min(most))).into();
         }
         let (planned, forgotten) = (branch.due, branch.stand.is_none() && branch.asked.is_zero());
         branch.plan(now, rules);
@@ -115,10 +116,10 @@ impl Subscriber {
         let Some(branch) = self.branches.iter_mut().find(|branch| branch.serial == dialog) else { return };
         (branch.out, branch.failures) = (false, 0);
         if !branch.said {
-            branch.ends = now + seconds(granted);
+            branch.ends = (now + seconds(granted)).into();
         }
         branch.notify_by = match branch.notify_by {
-            Some(until) if notifies => Some(until.max(now + LATE_NOTIFY)),
+            Some(until) if notifies => Some(until.max((now + LATE_NOTIFY).into())),
             Some(_) | None => None,
         };
         branch.plan(now, rules);
@@ -130,21 +131,21 @@ impl Subscriber {
         let wait = doubled(REFRESH_AGAIN, branch.failures, BACK_OFF.1);
         branch.failures = branch.failures.saturating_add(1);
         (branch.out, branch.notify_by) = (false, None);
-        branch.due = now + wait.max(retry_after.map(seconds).unwrap_or_default().min(DAY));
+        branch.due = (now + wait.max(retry_after.map(seconds).unwrap_or_default().min(DAY))).into();
     }
 
     pub(super) fn refresh(&mut self, dialog: Serial, now: Duration, effects: &mut Vec<Effect>) {
         let (wanted, closing) = (self.wanted, self.is_closing());
         let Some(branch) = self.branches.iter_mut().find(|branch| branch.serial == dialog) else { return };
-        (branch.out, branch.said, branch.asked) = (true, false, now);
-        branch.notify_by = Some(now + TIMER_N);
+        (branch.out, branch.said, branch.asked) = (true, false, now.into());
+        branch.notify_by = Some((now + TIMER_N).into());
         effects.push(Effect::Resubscribe(dialog, if closing { 0 } else { wanted }));
     }
 
     pub(super) fn look_at_dialogs(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let late: Vec<_> = self.branches.iter().filter(|branch| branch.next().is_some_and(|at| at <= now)).collect();
         for Branch { serial, ends, notify_by, .. } in late.into_iter().copied().collect::<Vec<_>>() {
-            if ends > now && notify_by.is_none() {
+            if ends.get() > now && notify_by.is_none() {
                 self.refresh(serial, now, effects);
             } else if self.remove(serial, effects) {
                 self.start(now, effects);
@@ -156,14 +157,14 @@ impl Subscriber {
 impl Branch {
     /// When something is due. While a SUBSCRIBE is out its answer is, and that comes.
     pub(super) fn next(&self) -> Option<Duration> {
-        (!self.out).then(|| self.notify_by.unwrap_or(self.due.min(self.ends)))
+        (!self.out).then(|| self.notify_by.unwrap_or(self.due.min(self.ends)).get())
     }
 
     /// Plans the refresh: at 0.85 to 0.9 of the time, early enough to fail once and be repeated, not too often.
     pub(super) fn plan(&mut self, now: Duration, rules: Rules) {
-        let left = self.ends.saturating_sub(now);
+        let left = self.ends.get().saturating_sub(now);
         let lead = left / 10 + left / 20 * u32::from(rules.spread) / 255;
         let lead = lead.max(MARGIN).min(left * 2 / 3);
-        self.due = (self.ends - lead).max(now + LEAST_REFRESH);
+        self.due = (self.ends.get() - lead).max(now + LEAST_REFRESH).into();
     }
 }

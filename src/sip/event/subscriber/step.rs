@@ -6,7 +6,7 @@ use super::{
     Answer, BACK_OFF, Branch, DAY, Effect, Fork, Input, LATE_NOTIFY, LONG_BACK_OFF, MAX_EXPIRES, Notified, PROBATION,
     Phase, Reason, Report, Rules, Serial, Stand, State, Subscriber, TIMER_N,
 };
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// What will never change is not asked for again.
 const NEVER: Duration = Duration::MAX;
@@ -47,12 +47,12 @@ impl Subscriber {
             serial: 0,
             wanted: rules.expires,
             granted: rules.expires,
-            forks_until: Duration::ZERO,
+            forks_until: Mono::default(),
             vacant: 0,
             failures: 0,
             told: None,
-            starts: (0, Duration::ZERO),
-            started: Duration::ZERO,
+            starts: (0, Mono::default()),
+            started: Mono::default(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Subscriber {
     pub fn take_back(&mut self, ends: Duration, due: Duration) -> Serial {
         let serial = self.next_serial();
         let fork = self.free_place();
-        let asked = Duration::ZERO;
+        let (ends, due, asked) = (ends.into(), due.into(), Mono::default());
         let branch = Branch {
             serial,
             fork,
@@ -117,7 +117,7 @@ impl Subscriber {
     /// When this dialog lapses unless it is refreshed.
     #[must_use]
     pub fn ends(&self, dialog: Serial) -> Option<Duration> {
-        self.branches.iter().find(|branch| branch.serial == dialog).map(|branch| branch.ends)
+        self.branches.iter().find(|branch| branch.serial == dialog).map(|branch| branch.ends.get())
     }
 
     /// The place of this dialog in what is told.
@@ -131,7 +131,7 @@ impl Subscriber {
     pub fn admit(&mut self, now: Now) -> Option<Serial> {
         let admits = match self.phase {
             Phase::Asking { .. } => true,
-            Phase::Held => now.mono < self.forks_until && self.branches.len() < usize::from(self.rules.forks),
+            Phase::Held => now.mono < self.forks_until.get() && self.branches.len() < usize::from(self.rules.forks),
             Phase::Idle | Phase::Waiting { .. } | Phase::Closing { .. } | Phase::Over => false,
         };
         admits.then(|| self.next_serial())
@@ -181,14 +181,14 @@ impl Subscriber {
 
     /// Looks for a dialog, unless that has been done too often.
     pub(super) fn start(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let (count, since) = self.starts;
+        let (count, since) = (self.starts.0, self.starts.1.get());
         if now >= since + HOUR || count == 0 {
-            self.starts = (0, now);
+            self.starts = (0, now.into());
         } else if count >= self.rules.starts_per_hour {
             return self.pause(since + HOUR, true, Report::Lost, effects);
         }
         self.starts.0 += 1;
-        self.started = now;
+        self.started = now.into();
         self.granted = self.wanted;
         let number = self.next_serial();
         self.phase = Phase::Asking { number, answered: false, until: now + TIMER_N };
@@ -301,7 +301,7 @@ impl Subscriber {
         match answer {
             Answer::Accepted { expires, .. } => {
                 self.granted = expires.unwrap_or(self.wanted).min(self.wanted);
-                let until = (self.started + TIMER_N).max(now + LATE_NOTIFY);
+                let until = (self.started.get() + TIMER_N).max(now + LATE_NOTIFY);
                 self.phase = Phase::Asking { number, answered: true, until };
             }
             Answer::Refused { status: 423, min_expires, .. } if self.raise(min_expires) => self.start(now, effects),
@@ -316,7 +316,7 @@ impl Subscriber {
         self.granted = expires.unwrap_or(self.wanted).min(self.wanted);
         let (granted, rules) = (seconds(self.granted), self.rules);
         for branch in self.branches.iter_mut().filter(|branch| !branch.said && !branch.out) {
-            branch.ends = now + granted;
+            branch.ends = (now + granted).into();
             branch.plan(now, rules);
         }
     }
@@ -350,17 +350,17 @@ impl Subscriber {
             Phase::Held => {
                 for at in 0..self.branches.len() {
                     let Some(branch) = self.branches.get(at) else { break };
-                    let rested = branch.asked.is_zero() || now >= branch.asked + least;
+                    let rested = branch.asked.is_zero() || now >= branch.asked.get() + least;
                     if !branch.out && branch.notify_by.is_none() && rested {
                         self.refresh(branch.serial, now, effects);
                     }
                 }
             }
-            Phase::Waiting { firm: false, .. } if now >= self.started + least || self.started.is_zero() => {
+            Phase::Waiting { firm: false, .. } if now >= self.started.get() + least || self.started.is_zero() => {
                 self.start(now, effects);
             }
             Phase::Waiting { until, firm: false } => {
-                self.phase = Phase::Waiting { until: until.min(self.started + least), firm: false };
+                self.phase = Phase::Waiting { until: until.min(self.started.get() + least), firm: false };
             }
             Phase::Waiting { firm: true, .. }
             | Phase::Idle
