@@ -211,8 +211,11 @@ def main():
     p.add_argument('--after-s', type=int, default=620, help='s that are watched after the kill')
     p.add_argument('--few', action='store_true', help='only the 300 pairs')
     p.add_argument('--quick', action='store_true', help='does not wait for a quiet machine')
+    p.add_argument('--report', nargs='+', metavar='FILE', help='only the tables, of the JSON lines of these runs; with the --n of them')
     p.add_argument('--out', default=HERE + '/results/presence.jsonl')
     a = p.parse_args()
+    if a.report:
+        sys.exit(not report([json.loads(line) for path in a.report for line in open(path)], a))
     gateways = json.load(open(HERE + '/gateways.json'))
     with open(a.out, 'a') as out:
         measure = Measure(a, out)
