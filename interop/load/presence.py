@@ -12,6 +12,8 @@ EXTRA = '[presence]\nnotify_every = "0s"\n[store]\nurl = "sqlite:%s/presence.db"
 FEW = (('px', 1), ('px', 16), ('ps', 1), ('ps', 8))
 #: Messages, the same way as the updates: an update shall be at least as fast.
 ALIKE = {'px': 's2x', 'ps': 'x2s'}
+#: SUBSCRIBEs a second to set up many: one SIP peer may ask 30,000 times at once and 500 times a second (stox's limit).
+ASKS = 650
 #: Until nothing is left of the last request: Timer J (RFC 3261 section 17.2.2) is 32 s.
 REST_S = 40
 KINDS = ('SUBSCRIBE in dialog', 'SUBSCRIBE anew', 'NOTIFY', 'presence', 'probe', 'asked or told anew', 'refresh refused')
@@ -90,8 +92,8 @@ class Measure:
         try:
             self.phase(loadgen, gw, number, 'idle', 'mode=idle idle_s=2 settle_ms=0')
             for mode, base in (('px', 0), ('ps', 1_000_000)):
-                self.phase(loadgen, gw, number, 'many-' + mode, 'mode=%s n=%d window=%d rounds=%d loss_ms=8000 max_s=%d base=%d expires=%d' % (
-                    mode, a.n, a.window, a.rounds_of_updates, seconds, base, a.expires))
+                self.phase(loadgen, gw, number, 'many-' + mode, 'mode=%s n=%d window=%d rounds=%d loss_ms=8000 max_s=%d base=%d expires=%d%s' % (
+                    mode, a.n, a.window, a.rounds_of_updates, seconds, base, a.expires, ' rate=%d' % ASKS if mode == 'ps' else ''))
                 self.phase(loadgen, gw, number, 'many-' + ALIKE[mode], 'mode=%s n=%d window=%d users=1000 loss_ms=8000 max_s=%d' % (
                     ALIKE[mode], a.n, a.window, seconds))
                 self.phase(loadgen, gw, number, 'rest-' + mode, 'mode=idle idle_s=%d settle_ms=0 expires=%d' % (REST_S, a.expires))
