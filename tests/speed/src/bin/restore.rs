@@ -4,10 +4,11 @@
 //! cargo run --release --bin restore                      a million, in a file of SQLite under the temporary folder
 //! cargo run --release --bin restore -- 100000 URL        as many, in the store at this URL: empty, or of an earlier run
 //! ```
-//! Measured on 22 November 2026 with a million in SQLite, three runs on a machine of two cores that also ran compilers and
-//! servers (load 5 to 8): 55.8 s (43.3 to 61.7) until all were back, so the mark was missed there; 23.4 s (22.6 to 25.3) of
-//! processor time over two threads, the end of the process included; opening and checking 4.4 s (1.9 to 6.4), reading and
-//! taking back 48.4 s (38.3 to 59.1); 1,224 bytes each, 1,175 MiB at most while starting.
+//! Measured on 22 November 2026 with a million in SQLite, median and range of three runs on two cores with nothing of
+//! ours beside: 15.9 s (15.4 to 17.8) until all were back: opening and checking 1.2 s (1.2 to 1.3), then reading and
+//! taking back at the same time 13.9 s (13.4 to 16.0); 1,224 bytes each, at most 1,174 MiB while starting. Half an hour
+//! before, with compilers and servers that wanted the same cores (load 5 to 6), it took 55.8 s (43.3 to 61.7), with 23.4
+//! s of processor time.
 //!
 //! A subscription is an authorization and a dialog, by which an XMPP user watches a SIP user. Written in commits of a
 //! thousand subscriptions, as a busy shard makes them; then the store is closed, opened and read, and a gateway takes back
