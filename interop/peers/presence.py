@@ -1,6 +1,7 @@
 """Kamailio as a presence server: PUBLISH, SUBSCRIBE to `presence` and `presence.winfo`, who may watch by rules."""
 
 import asyncio
+import contextlib
 import re
 import shutil
 import sqlite3
@@ -60,7 +61,9 @@ class PresenceServer(Program):
 
     async def start(self):
         if not self.database.exists():
-            with sqlite3.connect(self.database) as db:
+            with contextlib.closing(sqlite3.connect(self.database)) as db:
+                # Else each of its processes makes this change when it starts, and one that meets another ends them all.
+                db.execute("PRAGMA journal_mode=WAL")
                 for part in ("standard", "presence"):
                     with open(f"{TABLES}/{part}-create.sql") as file:
                         db.executescript(file.read())
