@@ -92,8 +92,9 @@ class Phone(asyncio.DatagramProtocol):
         self.port = self.transport.get_extra_info("sockname")[1]
         return self
 
-    async def register(self, expires=600, at=None, domain="pbx.example"):
-        """Registers every account of this phone at Kamailio, or `at` another port; `expires=0` takes it away."""
+    async def register(self, expires=3600, at=None, domain="pbx.example"):
+        """Registers every account of this phone at Kamailio, or `at` another port; `expires=0` takes it away. An hour is
+        longer than a run may take."""
         for account in self.accounts:
             answer = await self.request(
                 "REGISTER", f"sip:{domain}", to=f"sip:{account}@{domain}", sender=f"sip:{account}@{domain}", at=at,
