@@ -96,7 +96,7 @@ impl Subscriber {
             Answer::Refused { .. } | Answer::Failed { .. } if closing => {
                 self.remove(dialog, effects);
             }
-            Answer::Refused { status: 423, min_expires, .. } if self.raise(min_expires) => {
+            Answer::Refused { status: 423, min_expires, .. } if self.raise_once(dialog, min_expires) => {
                 self.refresh(dialog, now, effects);
             }
             Answer::Refused { status, retry_after, .. } if ends_dialog(status) => {
@@ -109,6 +109,16 @@ impl Subscriber {
             }
             Answer::Refused { retry_after, .. } | Answer::Failed { retry_after } => self.keep(dialog, retry_after, now),
         }
+    }
+
+    /// 423 to a refresh. Who wants more again before anything was granted is asked later, like anybody who refuses: one second
+    /// more each time would be tens of thousands of requests on end.
+    fn raise_once(&mut self, dialog: Serial, least: Option<u32>) -> bool {
+        let raised = self.raise(least);
+        let branch = self.branches.iter_mut().find(|branch| branch.serial == dialog);
+        let Some(branch) = branch.filter(|branch| raised && branch.failures == 0) else { return false };
+        branch.failures = 1;
+        true
     }
 
     pub(super) fn renew(&mut self, dialog: Serial, expires: Option<u32>, notifies: bool, now: Duration) {

@@ -109,3 +109,21 @@ fn a_contact_where_nobody_answers_is_asked_less_and_less_whatever_its_notifier_s
     }
     assert_eq!(sent, 6);
 }
+
+#[test]
+fn a_notifier_that_wants_a_second_more_each_time_is_not_followed_step_by_step() {
+    let mut bench = Bench::active(RULES);
+    bench.wait();
+    let mut least = 3_601;
+    while bench.answer(2, too_brief(least)) == [Effect::Resubscribe(2, least)] {
+        least += 1;
+    }
+    assert!(least < 3_605, "{least}");
+    let (waited, effects) = bench.wait();
+    assert_eq!(effects.len(), 1, "it is tried again later: {effects:?}");
+    assert!(waited >= MINUTE, "{waited:?}");
+    bench.answer(2, accepted(3_602));
+    bench.notify(2, notified(Stand::Active, None));
+    bench.wait();
+    assert_eq!(bench.answer(2, too_brief(7_200)), [Effect::Resubscribe(2, 7_200)], "who was content may ask again");
+}
