@@ -5,6 +5,7 @@
 //! | `watch` | XMPP users watch SIP users: authorizations, what the watcher is told |
 //! | `usage` | our subscriptions on the SIP side: dialogs, refreshes, forks; whoever they are for |
 //! | `document` | what a NOTIFY brings |
+//! | `heard` | what is kept of a presence stanza |
 //! | `serve` | SIP users watch XMPP users: dialogs of theirs, what they are notified of |
 //! | `publish` | XMPP presence published to a presence server (RFC 3903) |
 //! | `lists` | lists of contacts on the SIP side, each in one subscription (RFC 4662) |
@@ -20,6 +21,7 @@
 
 mod document;
 mod explain;
+mod heard;
 mod lists;
 mod publish;
 mod recover;

@@ -26,6 +26,7 @@ use std::time::Duration;
 use super::super::errand::{End, Purpose, RouteId};
 use super::super::record::{Kind, PublicationRecord, Record, RecordId, Write, shard_of};
 use super::super::{Gateway, Link, Output, Timer};
+use super::heard;
 use crate::model::pidf;
 use crate::sip::event::publication::{Answer, Outcome, Publication, Step};
 use crate::sip::message::header::{
@@ -127,8 +128,7 @@ impl Gateway {
         let Some(id) = self.publication_of(route, &user, now) else { return };
         let Some(entry) = self.presence.publishing.entries.get_mut(&id) else { return };
         let resource = from.resource().unwrap_or_default();
-        let mut last = presence.clone();
-        (last.from, last.to, last.id) = (None, None, None);
+        let (last, _) = heard::short(presence);
         let full = entry.resources.len() >= RESOURCES;
         let news = match entry.resources.iter_mut().find(|seen| &*seen.resource == resource) {
             Some(seen) => {
@@ -424,6 +424,18 @@ impl Gateway {
     /// Publications that a server has.
     pub(in super::super) fn published(&self) -> usize {
         self.presence.publishing.entries.values().filter(|entry| entry.kept).count()
+    }
+
+    /// What is kept of resources, bytes.
+    #[cfg(test)]
+    pub(in super::super) fn published_bytes(&self) -> usize {
+        let seen = self.presence.publishing.entries.values().flat_map(|entry| &entry.resources);
+        let bytes = |seen: &Seen| {
+            let mut text = Vec::new();
+            seen.last.write(crate::xml::ns::CLIENT, &mut text);
+            text.len()
+        };
+        seen.map(bytes).sum()
     }
 
     /// Users who were not published for want of room.

@@ -1,7 +1,7 @@
 //! Presence among people who mean no good: what they may have, and what it costs.
 
 use super::bench::{Bench, trust};
-use super::serve::{Phone, SECOND, juliet, said};
+use super::serve::{Phone, SECOND, allowed, juliet, said};
 use super::watch::{Play, open};
 use crate::gateway::record::{Authorization, AuthorizationRecord, Direction, Kind, Record, RecordId, Write, shard_of};
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
@@ -33,6 +33,44 @@ fn a_thousand_changes_leave_one_timer_of_a_publication() {
         bench.stanza(&text);
     }
     assert!(bench.gateway.timers.len() < before + 20, "{before}, then {}", bench.gateway.timers.len());
+}
+
+#[test]
+fn a_server_that_sends_errors_all_the_time_leaves_one_timer() {
+    let mut bench = Bench::new();
+    allowed(&mut bench, "c1");
+    let before = bench.gateway.timers.len();
+    let away = "<error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    for _ in 0..1_000 {
+        juliet(&mut bench, "", "type='error'", away);
+    }
+    assert!(bench.gateway.timers.len() < before + 20, "{before}, then {}", bench.gateway.timers.len());
+}
+
+#[test]
+fn of_what_a_user_says_that_is_told_to_nobody_nothing_is_kept_to_publish_it() {
+    let mut bench = Bench::with(publishing);
+    let long = "x".repeat(100_000);
+    for resource in 0..32 {
+        bench.stanza(&format!(
+            "<presence from='juliet@xmpp.example/{resource}' to='sip.example'><show>dnd</show><status>{long}</status>\
+             <x xmlns='vcard-temp:x:update'><photo>{long}</photo></x></presence>"
+        ));
+    }
+    let bytes = bench.gateway.published_bytes();
+    assert!(bytes < 32 * 4_096, "{bytes}");
+}
+
+#[test]
+fn the_name_of_a_language_does_not_take_what_a_resource_may() {
+    let mut bench = Bench::new();
+    allowed(&mut bench, "c1");
+    let long = "x".repeat(100_000);
+    for resource in 0..16 {
+        juliet(&mut bench, &format!("/{resource}"), &format!("xml:lang='{long}'"), "<show>dnd</show>");
+    }
+    let bytes = bench.gateway.served_bytes();
+    assert!(bytes < 16 * 4_096, "{bytes}");
 }
 
 #[test]

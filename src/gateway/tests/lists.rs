@@ -449,3 +449,11 @@ fn after_a_restart_without_its_dialog_the_list_begins_once_for_all() {
     play.bench.pass(10 * MINUTE);
     assert_eq!(play.whom(), Vec::<String>::new());
 }
+
+#[test]
+fn a_list_that_names_nobody_time_and_again_leaves_no_timer_for_each() {
+    let (mut play, request) = Play::listing(&["romeo", "mercutio"]);
+    let before = play.bench.gateway.timers.len();
+    (1..=1_000).for_each(|version| play.tell(&request, version, true, &[]));
+    assert!(play.bench.gateway.timers.len() < before + 20, "{before}, then {}", play.bench.gateway.timers.len());
+}

@@ -185,6 +185,10 @@ impl Gateway {
             return;
         }
         if let Some(watched) = self.presence.served.watched.get_mut(pair).filter(|it| !it.dialogs.is_empty()) {
+            if watched.needs_word && watched.look_at.is_some() {
+                // She is asked then already, and one timer is enough however often her server says it.
+                return;
+            }
             watched.look_at = None;
             let wait = limits::PROBE_FAILED_AGAIN.mul_f64(1.0 + self.ids.chance());
             self.look_after_in(wait, pair, now);

@@ -1,8 +1,9 @@
 //! What the resources of a target have said, as it is kept: the text of their stanzas without what no watcher is told.
 
-use super::super::super::limits::{RESOURCE_BYTES, RESOURCES_KEPT};
+use super::super::super::limits::RESOURCES_KEPT;
+use super::super::heard;
 use crate::model::presence::Show;
-use crate::xml::{Element, Limits, ns, reader};
+use crate::xml::{Limits, reader};
 use crate::xmpp::stanza::{Presence, PresenceKind, Stanza};
 
 /// The resources that are available, or the last that went.
@@ -32,7 +33,7 @@ impl State {
             is_available,
             is_dnd: is_available && presence.show().is_some_and(|show| show.trim() == "dnd"),
             is_doubtful: false,
-            stanza: compact(presence),
+            stanza: heard::short(presence).1.into(),
         };
         let known = self.resources.iter().position(|known| *known.resource == *resource);
         if is_available {
@@ -121,28 +122,6 @@ impl std::fmt::Display for State {
         }
         Ok(())
     }
-}
-
-/// XEP-0107 and XEP-0108, which some clients put into presence, and XEP-0319.
-const EXTENSIONS: [&str; 4] =
-    [ns::DELAY, "urn:xmpp:idle:1", "http://jabber.org/protocol/mood", "http://jabber.org/protocol/activity"];
-
-fn compact(presence: &Presence) -> Box<[u8]> {
-    let is_told = |child: &&Element| child.ns() == ns::CLIENT || EXTENSIONS.contains(&child.ns());
-    let kept = |payload: Vec<Element>| {
-        let short = Presence { kind: presence.kind, lang: presence.lang.clone(), payload, ..Presence::default() };
-        let mut text = Vec::with_capacity(256);
-        short.write(ns::CLIENT, &mut text);
-        text
-    };
-    let text = kept(presence.payload.iter().filter(is_told).cloned().collect());
-    if text.len() <= RESOURCE_BYTES {
-        return text.into();
-    }
-    let is_short = |child: &&Element| child.is(ns::CLIENT, "show") || child.is(ns::CLIENT, "priority");
-    let text = kept(presence.payload.iter().filter(is_short).cloned().collect());
-    let fits = text.len() <= RESOURCE_BYTES;
-    if fits { text.into() } else { kept(Vec::new()).into() }
 }
 
 fn expand(text: &[u8]) -> Option<Presence> {

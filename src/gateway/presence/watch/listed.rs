@@ -54,6 +54,9 @@ impl Gateway {
 
     /// The list has told a full state in which the target is not.
     pub(in super::super) fn list_misses(&mut self, list: u64, id: RecordId, now: Now) {
+        if self.presence.lists.member(list, id) == Some(Member::Missed) {
+            return;
+        }
         self.presence.lists.set_member(list, id, Member::Missed);
         self.set_watch_clock(id, Clock::Missed, limits::LIST_REST, now);
     }
