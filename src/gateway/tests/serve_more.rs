@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bench::Bench;
 use super::serve::{Heard, PROBE, Phone, SECOND, SUBSCRIBE, allowed, answer_all, body, juliet, said};
 use crate::gateway::record::{Kind, Package, Record, RecordId, Write};
-use crate::gateway::{Input, Settings};
+use crate::gateway::{Input, Settings, limits};
 use crate::sip::message::Name;
 
 fn with_presence(change: impl FnOnce(&mut crate::gateway::PresenceLimits)) -> Bench {
@@ -286,6 +286,33 @@ fn after_a_restart_dialogs_go_on_and_nobody_is_asked_again() {
     juliet(&mut bench, "/a", "", "");
     let heard = Heard::of(&mut bench);
     assert!(body(&heard.notifies[0]).contains("ID-a"));
+}
+
+#[test]
+fn who_was_refused_just_before_a_crash_hears_so_after_it() {
+    for refreshes in [false, true] {
+        let mut store = BTreeMap::new();
+        let mut bench = Bench::new();
+        let mut phone = allowed(&mut bench, "c1");
+        juliet(&mut bench, "/a", "", "");
+        // The NOTIFY of that has no answer yet, so what follows waits.
+        juliet(&mut bench, "", "type='unsubscribed'", "");
+        kept(&mut bench, &mut store);
+        assert_eq!(store.len(), 2, "a refusal, and a dialog that does not know of it");
+        let mut bench = Bench::new();
+        let now = bench.now();
+        bench.gateway.restore(store.values().cloned().collect(), now);
+        let heard = if refreshes {
+            phone.subscribe(&mut bench, "")
+        } else {
+            bench.pass(limits::RESTORE_SPREAD);
+            Heard::of(&mut bench)
+        };
+        assert_eq!(heard.states(), ["terminated;reason=rejected"], "{refreshes}");
+        answer_all(&mut bench, &heard, 200);
+        assert_eq!(Phone::new("c2").subscribe(&mut bench, "").status(), Some(403));
+        assert!(said(&mut bench).is_empty(), "nobody is asked");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::{Dialog, Pair};
 use crate::model::{Failure, Reason};
 use crate::sip::dialog::{self, DialogKey};
 use crate::sip::endpoint::{Flow, ServerId};
-use crate::sip::event::notifier::Notifier;
+use crate::sip::event::notifier::{self, Notifier};
 use crate::sip::message::header::{Expires, NameAddr};
 use crate::sip::message::{Name, Request, Response, Status};
 use crate::sip::uri::Uri;
@@ -203,7 +203,13 @@ impl Gateway {
             match self.question(&pair, false, now) {
                 Ok(Some(Question::Probe)) => self.probe(&pair, now),
                 Ok(Some(Question::Subscribe)) => self.ask(&pair, now),
-                Ok(None) | Err(Refused) => {}
+                Ok(None) => {}
+                // A dialog that was taken back, and whose watcher was to hear so when the process died.
+                Err(Refused) => {
+                    if let Some(dialog) = self.presence.served.dialogs.get_mut(&id) {
+                        dialog.notifier.end(notifier::Reason::Rejected);
+                    }
+                }
             }
         }
         Ok((response, id))

@@ -95,7 +95,7 @@ impl Gateway {
         self.tidy_watched(pair, now);
     }
 
-    fn end_all(&mut self, pair: &Pair, reason: Reason, now: Now) {
+    pub(super) fn end_all(&mut self, pair: &Pair, reason: Reason, now: Now) {
         for id in self.presence.served.dialogs_of(pair) {
             if let Some(dialog) = self.presence.served.dialogs.get_mut(&id) {
                 dialog.notifier.end(reason);

@@ -148,7 +148,9 @@ impl Gateway {
                 }
                 // A phone may have come back in between, and she was asked for it.
                 Some(Authorization::Asked) if watched.asked_at.is_none() => self.ask(pair, now),
-                Some(Authorization::Asked | Authorization::Granted | Authorization::Refused) => {}
+                // He was to hear so when the process died.
+                Some(Authorization::Refused) => self.end_all(pair, Reason::Rejected, now),
+                Some(Authorization::Asked | Authorization::Granted) => {}
                 None => self.end_orphans(pair, now),
             }
             return;
