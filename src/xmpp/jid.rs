@@ -194,7 +194,15 @@ impl Jid {
 impl BareJid {
     /// Reads an address without a resourcepart; one that has a resourcepart is refused.
     pub fn parse(text: &str) -> Result<Self, JidError> {
-        let jid = Jid::parse(text)?;
+        Self::of(Jid::parse(text)?)
+    }
+
+    /// The same of one that a server has accepted, as [`Jid::parse_peer`] has it: what was kept of such users is theirs.
+    pub fn parse_peer(text: &str) -> Result<Self, JidError> {
+        Self::of(Jid::parse_peer(text)?)
+    }
+
+    fn of(jid: Jid) -> Result<Self, JidError> {
         if jid.is_bare() { Ok(Self(jid)) } else { Err(JidError::Resource) }
     }
 

@@ -7,7 +7,7 @@ use crate::xmpp::jid::Jid;
 impl Gateway {
     /// Lines about the subscriptions between two bare JIDs, both ways, one of them a SIP user's as XMPP sees it.
     pub fn explain_pair(&self, one: &str, other: &str, now: Now) -> Vec<String> {
-        let (Ok(one), Ok(other)) = (Jid::parse(one), Jid::parse(other)) else {
+        let (Ok(one), Ok(other)) = (Jid::parse_peer(one), Jid::parse_peer(other)) else {
             return vec!["one of the two is no JID".to_owned()];
         };
         let (xmpp, sip) = match (self.is_at_home_in_sip(one.domain()), self.is_at_home_in_sip(other.domain())) {

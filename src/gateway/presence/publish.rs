@@ -381,7 +381,7 @@ impl Gateway {
     pub(super) fn publish_restore(&mut self, record: PublicationRecord, now: Now) {
         let route = self.settings.route_of(&record.domain).filter(|route| self.publishes(*route));
         let left = u64::try_from(record.expires_at.0.saturating_sub(now.wall.0)).unwrap_or_default();
-        let (Some(route), Ok(user), 1..) = (route, BareJid::parse(&record.user), left) else {
+        let (Some(route), Ok(user), 1..) = (route, BareJid::parse_peer(&record.user), left) else {
             // Its time is over, or nobody publishes for that domain any more: then it lapses.
             self.presence.writes.push(Write::Drop(Kind::Publication, record.id));
             return;

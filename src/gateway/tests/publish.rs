@@ -248,6 +248,11 @@ fn after_a_restart_the_publication_goes_on_under_its_tag_once_she_is_heard_of() 
     available(&mut bench, "");
     assert_eq!(text(&only(&mut bench), Name::SIP_IF_MATCH), "a1");
 
+    let lover = PublicationRecord { user: "i\u{2665}u@xmpp.example".to_owned(), ..record.clone() };
+    let mut bench = self::bench();
+    bench.gateway.restore(vec![Record::Publication(lover)], now);
+    assert!(writes(&mut bench).is_empty(), "a name that only older rules allow is a name");
+
     let mut silent = self::bench();
     silent.gateway.restore(vec![Record::Publication(record)], now);
     silent.pass(500 * SECOND);

@@ -447,3 +447,20 @@ fn what_one_watcher_costs_at_rest_is_below_two_kibibytes() {
     let bytes = bench.gateway.served_bytes();
     assert!(bytes <= 1_536, "{bytes}, and the timers come on top");
 }
+
+#[test]
+fn a_user_whose_name_only_older_rules_allow_is_watched_like_any() {
+    let mut bench = Bench::new();
+    let mut phone = Phone::watching("c1", "i%E2%99%A5u@xmpp.example");
+    let heard = phone.subscribe(&mut bench, "");
+    assert_eq!((heard.status(), heard.states()), (Some(200), vec!["pending;expires=3600".to_owned()]));
+    answer_all(&mut bench, &heard, 200);
+    assert_eq!(said(&mut bench), ["subscribe romeo@sip.example i\u{2665}u@xmpp.example"]);
+    for inside in [" type='subscribed'", ""] {
+        bench.stanza(&format!("<presence from='i\u{2665}u@xmpp.example/a' to='romeo@sip.example'{inside}/>"));
+        let heard = Heard::of(&mut bench);
+        answer_all(&mut bench, &heard, 200);
+        assert_eq!(heard.states(), ["active;expires=3600"]);
+        assert_eq!(body(&heard.notifies[0]).contains("ID-a"), inside.is_empty());
+    }
+}

@@ -139,3 +139,29 @@ fn who_asks_anew_after_a_refusal_hears_nothing_of_the_old_one_after_a_crash() {
     assert_eq!(play.kinds(), []);
     play.next_subscribe(301 * SECOND);
 }
+
+/// RFC 7622 has no such name; stringprep has, so there are servers with such users.
+const LOVER: &str = "i\u{2665}u@xmpp.example";
+
+#[test]
+fn a_user_whose_name_only_older_rules_allow_is_known_after_a_crash() {
+    let mut play = Play::new();
+    play.bench.stanza(&format!("<presence from='{LOVER}' to='romeo@sip.example' type='subscribe'/>"));
+    let request = play.subscribe();
+    play.bench.answer(&request, 200);
+    play.notify(&request, "active;expires=3600", Some(&open("r1", "")));
+    assert_eq!(play.kinds(), [PresenceKind::Subscribed, PresenceKind::Available]);
+    let mut play = after_a_crash(play);
+    let refresh = play.next_subscribe(301 * SECOND);
+    assert_eq!(refresh.headers.call_id(), request.headers.call_id());
+    play.bench.answer(&refresh, 200);
+    play.notify(&refresh, "active;expires=3600", Some(&open("r1", "")));
+    let told = play.told();
+    assert_eq!((told.len(), told[0].to.as_ref().unwrap().as_str()), (1, LOVER));
+    let lines = play.bench.gateway.explain_pair(LOVER, "romeo@sip.example", play.bench.now());
+    assert!(lines[0].contains(LOVER), "{lines:?}");
+    play.notify(&refresh, "terminated;reason=rejected", None);
+    assert_eq!(play.kinds(), [PresenceKind::Unavailable, PresenceKind::Unsubscribed]);
+    let mut play = after_a_crash(play);
+    assert_eq!(play.kinds(), [PresenceKind::Unsubscribed], "the last word is said again");
+}

@@ -260,7 +260,7 @@ impl Gateway {
             return true;
         }
         let Some(peer) = peer.and_then(|peer| self.settings.trust.peer(peer)) else { return false };
-        let jid = BareJid::parse(dialog.pair.watcher()).ok();
+        let jid = BareJid::parse_peer(dialog.pair.watcher()).ok();
         let watcher = jid.map(|jid| self.mapping.jid_to_address(jid.as_jid()));
         let watcher = watcher.and_then(|watcher| self.mapping.address_to_uri(&watcher).ok());
         let said = Uri::parse(dialog.dialog.remote_uri()).ok();

@@ -183,7 +183,7 @@ impl Gateway {
     /// A stanza in the watcher's name, and its way.
     pub(super) fn to_target(&self, pair: &Pair, kind: PresenceKind) -> Option<(Link, Presence)> {
         let link = self.settings.link_of(super::ask::domain(pair.watcher()))?;
-        let (watcher, target) = (BareJid::parse(pair.watcher()).ok()?, BareJid::parse(pair.target()).ok()?);
+        let (watcher, target) = (BareJid::parse_peer(pair.watcher()).ok()?, BareJid::parse_peer(pair.target()).ok()?);
         Some((link, Presence::new(watcher.as_jid().clone(), target.as_jid().clone(), kind)))
     }
 

@@ -163,7 +163,7 @@ impl Gateway {
             dialog.version = dialog.version.saturating_add(1);
             return Some(Document { media_type, bytes, lang: None });
         }
-        let target = BareJid::parse(dialog.pair.target()).ok()?;
+        let target = BareJid::parse_peer(dialog.pair.target()).ok()?;
         let mut stanzas = heard.stanzas();
         if dialog.is_left {
             // To him she is closed now, whatever she says to others.

@@ -55,7 +55,7 @@ impl Gateway {
 
     /// A refusal was kept whose word may not have been said. Who has asked anew meanwhile has an authorization again.
     pub(super) fn part_again(&mut self, record: &AuthorizationRecord, now: Now) {
-        let people = BareJid::parse(&record.watcher).ok().zip(BareJid::parse(&record.target).ok());
+        let people = BareJid::parse_peer(&record.watcher).ok().zip(BareJid::parse_peer(&record.target).ok());
         let link = people.as_ref().and_then(|(_, target)| self.settings.link_of(target.domain()));
         let known = self.presence.watching.find(&record.watcher, &record.target).is_some();
         match people.zip(link) {

@@ -28,7 +28,8 @@ impl Gateway {
         if record.state == Authorization::Refused {
             return self.presence.watching.restored.refused.push(record);
         }
-        let (Ok(watcher), Ok(target)) = (BareJid::parse(&record.watcher), BareJid::parse(&record.target)) else {
+        let (Ok(watcher), Ok(target)) = (BareJid::parse_peer(&record.watcher), BareJid::parse_peer(&record.target))
+        else {
             return;
         };
         let link = self.settings.link_of(target.domain());
