@@ -205,7 +205,18 @@ fn first_of(mut wrong: Vec<Error>, file: &Path) -> Vec<Error> {
 struct Known {
     by_name: HashMap<(Kind, RecordId), From>,
     /// Two authorizations of one pair could contradict each other. By what they are about; 0: in the store.
-    by_pair: HashMap<(record::Direction, String, String), usize>,
+    by_pair: HashMap<Pair, usize>,
+}
+
+/// Which way, the watcher, and the target.
+type Pair = (record::Direction, String, String);
+
+/// What an authorization is about that no other may be about. Of an XMPP user's that was refused only the last word to her
+/// is kept, and she may have asked anew.
+fn pair(record: &Record) -> Option<Pair> {
+    let Record::Authorization(of) = record else { return None };
+    let is_word = of.direction == record::Direction::ToSip && of.state == record::Authorization::Refused;
+    (!is_word).then(|| (of.direction, of.watcher.clone(), of.target.clone()))
 }
 
 /// Where a record was found.
@@ -217,8 +228,8 @@ enum From {
 impl Known {
     /// What is in the store is taken as it is.
     fn is_there(&mut self, record: Record) {
-        if let Record::Authorization(of) = &record {
-            self.by_pair.insert((of.direction, of.watcher.clone(), of.target.clone()), 0);
+        if let Some(pair) = pair(&record) {
+            self.by_pair.insert(pair, 0);
         }
         self.by_name.insert((kind_of(&record), id_of(&record)), From::Store(Box::new(record)));
     }
@@ -233,12 +244,10 @@ impl Known {
             Some(From::Line(other)) => return Err(format!("has the id of another record, of {}", place(*other))),
             None => {}
         }
-        if let Record::Authorization(of) = record {
-            let pair = (of.direction, of.watcher.clone(), of.target.clone());
-            if let Some(other) = self.by_pair.insert(pair, line) {
-                let (watcher, target) = (&of.watcher, &of.target);
-                return Err(format!("is about {watcher} watching {target}, as {} is", place(other)));
-            }
+        if let Some((direction, watcher, target)) = pair(record)
+            && let Some(other) = self.by_pair.insert((direction, watcher.clone(), target.clone()), line)
+        {
+            return Err(format!("is about {watcher} watching {target}, as {} is", place(other)));
         }
         self.by_name.insert(name, From::Line(line));
         Ok(true)

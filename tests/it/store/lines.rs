@@ -86,6 +86,20 @@ async fn every_line_that_cannot_be_taken_is_told_and_then_none_is_taken() {
 }
 
 #[tokio::test]
+async fn who_was_refused_and_has_asked_anew_is_exported_and_imported() {
+    let (from, to) = (Site::sqlite(), Site::sqlite());
+    let store = Store::open(&from.place).await.unwrap();
+    let records = [(2, Authorization::Refused), (4, Authorization::Asked)];
+    let records = records.map(|(id, state)| authorization(id, "juliet@example.com", "romeo@sip.example", state));
+    store.commit(records.iter().map(put)).await.unwrap();
+    store.close().await;
+    let file = from.folder.join("backup.jsonl");
+    assert_eq!(export(&from.place, &file).await.unwrap().all(), 2);
+    assert_eq!(import(&to.place, &file, false).await.unwrap().all(), 2);
+    assert_eq!(kept(&to.place).await, records);
+}
+
+#[tokio::test]
 async fn merging_refuses_what_contradicts_the_store() {
     for site in sites().await {
         let file = filled(&site).await;
