@@ -344,6 +344,27 @@ fn a_roster_hears_of_a_refusal_that_was_forgotten_when_its_server_probes() {
 }
 
 #[test]
+fn a_roster_whose_server_probes_hears_nothing_of_a_user_who_is_not_there_today() {
+    for ends in [Some(404), None] {
+        let mut play = Play::new();
+        play.juliet("probe");
+        let poll = play.subscribe();
+        play.bench.answer(&poll, 400);
+        let request = play.next_subscribe(60 * SECOND);
+        match ends {
+            Some(status) => play.bench.answer(&request, status),
+            None => {
+                play.bench.answer(&request, 200);
+                play.notify(&request, "terminated;reason=noresource", None);
+            }
+        }
+        assert_eq!((play.kinds(), play.kept()), (vec![], None), "she has not asked today, and nobody has refused");
+        play.juliet("probe");
+        assert_eq!(play.bench.requests().len(), 1, "her server may ask again");
+    }
+}
+
+#[test]
 fn no_dialog_is_kept_for_a_watcher_who_is_away() {
     let (mut play, request) = Play::granted();
     for kind in ["", " type='unavailable'"] {

@@ -112,6 +112,8 @@ struct Watch {
     waits: Waits,
     /// Whether she was told that the first try failed.
     complained: bool,
+    /// Whether it was her server that asked, by a probe, and not she.
+    sought: bool,
 }
 
 /// One subscription of a watch.
@@ -269,6 +271,7 @@ impl Watch {
             presence: Attendance::default(),
             waits: Waits::default(),
             complained: false,
+            sought: false,
         }
     }
 

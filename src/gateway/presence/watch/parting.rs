@@ -36,6 +36,13 @@ impl Gateway {
         self.say_parting(id, (&watcher, &target), link, now);
     }
 
+    /// Nothing is known of her any more, and nothing is said.
+    pub(super) fn forget_watch(&mut self, id: RecordId, now: Now) {
+        let Some(watch) = self.presence.watching.remove(id) else { return };
+        self.list_leave(watch.list, id, now);
+        self.presence.writes.push(Write::Drop(Kind::Authorization, id));
+    }
+
     fn say_parting(&mut self, id: RecordId, (watcher, target): (&BareJid, &BareJid), link: Link, now: Now) {
         self.say(link, target.as_jid(), watcher.as_jid(), PresenceKind::Unsubscribed);
         self.presence.watching.partings.insert(id, link);

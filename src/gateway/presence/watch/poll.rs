@@ -138,7 +138,7 @@ impl Gateway {
         }
         tracing::debug!(watcher = watcher.as_str(), target = target.as_str(), "a forgotten authorization is taken up");
         let mut watch = Watch::new(watcher, target, poll.link, poll.route, stage, now.wall);
-        watch.complained = true;
+        (watch.complained, watch.sought) = (true, true);
         let id = self.new_record();
         self.presence.watching.insert(id, watch);
         self.put_watch(id);

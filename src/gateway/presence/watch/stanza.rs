@@ -81,7 +81,7 @@ impl Gateway {
     /// RFC 6121 section 3.1.3 has a server answer for a contact that has approved before, and so do we.
     fn subscribed_before(&mut self, id: RecordId, now: Now) {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
-        watch.presence.gone = false;
+        (watch.presence.gone, watch.sought) = (false, false);
         match watch.stage {
             Stage::Granted => {
                 watch.shown.clear();

@@ -121,7 +121,8 @@ impl Gateway {
         self.part(id, now);
     }
 
-    /// There is no such user, today. Who had been granted keeps the roster item; who had only asked is told, once.
+    /// There is no such user, today. Who had been granted keeps the roster item; who had only asked is told, once. Somebody
+    /// for whom her server asked has an item that says she was granted: she keeps it, too, and may be asked for again.
     fn on_no_resource(&mut self, id: RecordId, usage: UsageId, failure: &Failure, now: Now) {
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
         if let Some(one) = watch.used(usage) {
@@ -134,6 +135,9 @@ impl Gateway {
                     if !self.presence.lists.has(one.usage) {
                         self.usage_forget(one.usage, now);
                     }
+                }
+                if self.presence.watching.watches.get(&id).is_some_and(|watch| watch.sought) {
+                    return self.forget_watch(id, now);
                 }
                 self.complain(id, failure);
                 self.part(id, now);
