@@ -200,7 +200,10 @@ impl Gateway {
     fn send_headline(&mut self, user: UserId, summary: Summary) {
         let Some(mailbox) = self.presence.mailboxes.of.get(&user) else { return };
         let (to, aor) = (mailbox.jid.as_jid().clone(), mailbox.aor.clone());
+        let route = mailbox.route;
         let from = summary.account.as_deref().and_then(|account| self.mailbox_jid(account));
+        // A server speaks for its own domain and for no other.
+        let from = from.filter(|from| self.settings.route_of(from.domain()) == Some(route));
         let Some(from) = from.or_else(|| self.mailbox_jid(aor.as_str())) else { return };
         let Some(link) = self.settings.link_of(from.domain()) else { return };
         let mut message = Message::new(from, to, MessageKind::Headline).with_body(None, &words(&summary));

@@ -32,6 +32,7 @@ impl Bench {
         let phones = DomainMapping::new(Home::Sip, "sip.example", "sip.example", None);
         let domains = vec![
             DomainMapping { typing: Typing::Always, ..phones },
+            DomainMapping::new(Home::Sip, "second.example", "second.example", None),
             DomainMapping::new(Home::Xmpp, "*", "gw.example", None),
             DomainMapping::new(Home::Xmpp, "xmpp.example", "xmpp.example", None),
         ];

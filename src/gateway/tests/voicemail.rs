@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bench::Bench;
 use crate::gateway::people::User;
 use crate::gateway::presence::usage::{Body, Told};
-use crate::gateway::{Input, Settings};
+use crate::gateway::{Input, Route, Settings};
 use crate::model::{Failure, Reason};
 use crate::sip::auth::{Account, Key};
 use crate::sip::message::{Message, Method, Name, Request, Status, wire};
@@ -71,6 +71,22 @@ fn a_change_of_the_mailbox_is_one_headline_and_what_is_repeated_is_none() {
     assert_eq!(headlines(&mut bench), [] as [&str; 0], "a refresh says it again");
     says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
     assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: no messages"]);
+}
+
+#[test]
+fn a_mailbox_does_not_speak_in_the_name_of_another_domain() {
+    let mut bench = Bench::with(|settings| {
+        juliet(settings);
+        let other = settings.routes[0].1.next_hop.clone();
+        settings.links.push("second.example".to_owned());
+        settings.routes.push(("second.example".to_owned(), Route::to(other)));
+    });
+    bench.input(Input::LinkUp(1));
+    bench.pass(SECOND);
+    let _ = (bench.stanzas(), bench.requests());
+    says(&mut bench, 0, "Messages-Waiting: no\r\n");
+    says(&mut bench, 0, "Messages-Waiting: yes\r\nMessage-Account: sip:vm@second.example\r\nVoice-Message: 1/0\r\n");
+    assert_eq!(headlines(&mut bench), ["sip.example: Voicemail: 1 new, 0 old"]);
 }
 
 #[test]
