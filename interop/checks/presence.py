@@ -14,6 +14,7 @@ from presence import EVERY, Embassy, Theatre, shortly
 from . import check, equal, has, quote
 
 P = "{urn:ietf:params:xml:ns:pidf}"
+RPID = "urn:ietf:params:xml:ns:pidf:rpid"
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: Where the stories are told: word, stage, side of the stage.
@@ -350,6 +351,36 @@ async def _(side):
     side.friend.be()
     await until(subscription, lambda notify: set(tuples(notify).values()) == {"open"})
     return f"SIP received: {tuples(both)}; then {tuples(one)}; then {tuples(none)}; then open again"
+
+
+@story("s2x-mood", limit=45)
+async def _(side):
+    """The friend's mood, as her client publishes it (XEP-0107, XEP-0163): her server tells it to a contact whose capabilities
+    say that he wants it."""
+    def publish(mood):
+        side.friend.write_raw("<iq type='set' id='mood'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='http://jabber.org/protocol/mood'>"
+                              f"<item id='current'><mood xmlns='http://jabber.org/protocol/mood'>{mood}</mood></item></publish></pubsub></iq>")
+    publish("<happy/><text>Spring</text>")
+    jid, usage = await watched(side)
+    await side.friend.sees(jid, "online")
+    subscription, answer = await side.phone.subscribe(side.friend.jid, sender=jid)
+    has("200 202", str(answer.status), f"answer to SUBSCRIBE, {answer.answer},")
+    await side.friend.next("subscribe", jid)
+    side.friend.presence(jid, "subscribed")
+    await shortly()
+    # Prosody tells the last item to who comes anew (XEP-0163 section 4.3.4), ejabberd only what is new.
+    if side.friend.jid.endswith("@venice.example"):
+        publish("<happy/><text>Spring</text>")
+    mood = lambda notify: document(notify).find(f".//{{{RPID}}}mood")
+    first = await until(subscription, lambda notify: mood(notify) is not None, 15)
+    publish("<sad/>")
+    then = await until(subscription, lambda notify: mood(notify) is not None and mood(notify).find(f"{{{RPID}}}sad") is not None)
+    publish("")
+    last = await until(subscription, lambda notify: mood(notify) is None)
+    names = [one.tag.partition("}")[2] for one in mood(first)]
+    equal(sorted(names), ["happy", "note"], "the mood that she had before")
+    equal(list(tuples(last).values())[:1], ["open"], "status in the end")
+    return f"SIP received: {', '.join(names)}, then {mood(then)[0].tag.partition('}')[2]}, then none"
 
 
 @story("s2x-coalesced", limit=40, places=("component",))

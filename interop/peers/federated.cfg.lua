@@ -23,7 +23,7 @@ unbound = {
 
 plugin_paths = { "@HERE@" }
 modules_enabled = {
-  "roster", "saslauth", "tls", "dialback", "disco", "ping", "version", "time", "offline", "s2s_bidi", @SMACKS@
+  "roster", "saslauth", "tls", "dialback", "disco", "ping", "version", "time", "offline", "pep", "s2s_bidi", @SMACKS@
   "witness_streams",
 }
 c2s_require_encryption = false

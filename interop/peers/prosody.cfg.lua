@@ -15,7 +15,7 @@ component_ports = { @COMPONENT@ }
 component_interfaces = { "127.0.0.1" }
 
 plugin_paths = { "@HERE@" }
-modules_enabled = { "roster", "saslauth", "disco", "ping", "version", "offline", "witness" }
+modules_enabled = { "roster", "saslauth", "disco", "ping", "version", "offline", "pep", "witness" }
 modules_disabled = { "tls", "s2s" }
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true

@@ -2,7 +2,6 @@
 //!
 //! Every query gets an answer (RFC 6120 section 8.2.3): what is known, or `service-unavailable`.
 
-use super::surface::Surface;
 use super::{Gateway, Link, events};
 use crate::sip::endpoint::ServerId;
 use crate::sip::message::check::{check, check_required};
@@ -64,8 +63,8 @@ impl Gateway {
         let payload = match query {
             disco::Query::Items { node: None } => Some(disco::items(None, &[])),
             disco::Query::Info { node } if to.local().is_none() => self.surface.of_domain(*node),
-            disco::Query::Info { node: None } => Some(Surface::of_user(to.is_bare())),
-            disco::Query::Items { node: Some(_) } | disco::Query::Info { node: Some(_) } => None,
+            disco::Query::Info { node } => self.surface.of_user(to.is_bare(), *node),
+            disco::Query::Items { node: Some(_) } => None,
         };
         match payload {
             Some(payload) => iq.result(Some(payload)),

@@ -5,6 +5,7 @@
 mod authorize;
 mod bench;
 mod directions;
+mod doing;
 mod entrance;
 mod held_pings;
 mod hop;

@@ -83,6 +83,10 @@ impl Gateway {
             self.stats.stanzas_ignored += 1;
             return;
         }
+        if self.serve_on_event(&message, now) {
+            self.stats.to_sip(ToSip::Nothing);
+            return;
+        }
         self.letter_count += 1;
         let mut sender =
             Sender { number: self.letter_count, link, from, to, id: message.id.clone(), quiet: false, print: None };

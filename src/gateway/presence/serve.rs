@@ -18,12 +18,14 @@
 //! | `hear` | what the target's server says |
 //! | `elsewhere` | who waits for the target's consent at her own SIP server |
 //! | `tell` | NOTIFYs: when they go, what they carry, how they end |
+//! | `doing` | what the target's account tells besides presence |
 //! | `state` | what the target's resources have said, as it is kept |
 //! | `keep` | records, and what becomes of them after a restart |
 //! | `count` | limits and numbers |
 
 mod ask;
 mod count;
+mod doing;
 mod elsewhere;
 mod explain;
 mod hear;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use super::super::limits::CSEQ_BLOCK;
 use super::super::record::{Authorization, Direction, Package, RecordId, shard_of};
 use super::super::trust::PeerId;
+use crate::mapping::presence::Doing;
 use crate::sip::dialog::{self, DialogKey};
 use crate::sip::event::notifier::Notifier;
 use crate::time::Timestamp;
@@ -93,6 +96,8 @@ struct Watched {
     probed_at: Option<u64>,
     /// What her resources have said; `None`: nothing is known.
     heard: Option<Box<State>>,
+    /// What her account has said that she does and feels; `None`: nothing.
+    doing: Option<Box<Doing>>,
     /// His dialogs.
     dialogs: Vec<RecordId>,
     /// When a timer will look after it, nanoseconds of monotonic time.

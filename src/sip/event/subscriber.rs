@@ -18,6 +18,9 @@
 //!   run for it. It is tried again until the dialog lapses, and a NOTIFY brings that no further forward: whoever sends it may
 //!   have named a Contact of somebody else (section 6.3), who is sent a few SUBSCRIBEs an hour and not one in each
 //!   [`LEAST_REFRESH`].
+//! * One that answers with 2xx is refreshed as often as its notifier has it, each [`LEAST_REFRESH`] at most. That needs no
+//!   bound by the hour: a host that was named as Contact and never made the dialog answers 481 (RFC 3261 section 12.2.2),
+//!   which ends it, and new dialogs are bounded.
 //! * `expires` of Subscription-State counts over that of the response (section 4.1.3), but never for longer than was asked:
 //!   to refresh early costs nothing.
 //! * Of several dialogs one that ends is not sought until the last has ended. Section 4.1.3 has a new subscription for it, but

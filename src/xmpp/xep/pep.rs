@@ -16,6 +16,33 @@ pub fn event(from: &BareJid, to: &Jid, item: Element) -> Message {
     message
 }
 
+/// What such a message says of nodes, each with the payload of its new item; without one where that was taken back, with the
+/// others, or with the node (XEP-0060 sections 7.2.2, 8.5.1 and 8.4.2). An item without payload says nothing.
+#[must_use]
+pub fn changes(message: &Message) -> Vec<(&str, Option<&Element>)> {
+    let events = message.payload.iter().filter(|child| child.is(ns::PUBSUB_EVENT, "event"));
+    let mut changes = Vec::new();
+    for child in events.flat_map(Element::children).filter(|child| child.ns() == ns::PUBSUB_EVENT) {
+        let Some(node) = child.attr("node") else { continue };
+        match child.name() {
+            "purge" | "delete" => changes.push((node, None)),
+            "items" => changes.extend(child.children().filter_map(|one| match one.name() {
+                "item" => Some((node, Some(one.children().next()?))),
+                "retract" => Some((node, None)),
+                _ => None,
+            })),
+            _ => {}
+        }
+    }
+    changes
+}
+
+/// Whether it is such a message.
+#[must_use]
+pub fn is_event(message: &Message) -> bool {
+    message.payload.iter().any(|child| child.is(ns::PUBSUB_EVENT, "event"))
+}
+
 /// What such a message carries.
 pub fn items(message: &Message) -> impl Iterator<Item = &Element> {
     let events = message.payload.iter().filter(|child| child.is(ns::PUBSUB_EVENT, "event"));

@@ -70,12 +70,14 @@ impl Gateway {
         }
         // Her server sends presence by itself when she says yes, but not when it has only repeated an old yes.
         self.probe(pair, now);
+        // Whom she watches shows now what he can do.
+        self.show_anew(pair.target(), pair.watcher(), now);
     }
 
     fn on_denied(&mut self, pair: &Pair, now: Now) {
         self.set_authorization(pair, Authorization::Refused, now);
         if let Some(watched) = self.presence.served.watched.get_mut(pair) {
-            watched.heard = None;
+            (watched.heard, watched.doing) = (None, None);
         }
         self.end_all(pair, Reason::Rejected, now);
         // Where he had no dialog, nothing else looks after what is remembered of it.
@@ -116,7 +118,7 @@ impl Gateway {
         }
     }
 
-    fn tell_watchers(&mut self, pair: &Pair, is_first: bool, dnd_changed: bool, now: Now) {
+    pub(super) fn tell_watchers(&mut self, pair: &Pair, is_first: bool, dnd_changed: bool, now: Now) {
         for id in self.presence.served.dialogs_of(pair) {
             let Some(dialog) = self.presence.served.dialogs.get_mut(&id) else { continue };
             if dialog.is_poll && is_first {

@@ -24,6 +24,7 @@ impl Default for Watched {
             asked_at: None,
             probed_at: None,
             heard: None,
+            doing: None,
             dialogs: Vec::new(),
             look_at: None,
             needs_word: false,
@@ -59,7 +60,7 @@ impl Gateway {
         if watched.state.take().is_some() {
             self.presence.writes.push(Write::Drop(Kind::Authorization, watched.id));
         }
-        watched.heard = None;
+        (watched.heard, watched.doing) = (None, None);
         watched.asked_at = None;
     }
 

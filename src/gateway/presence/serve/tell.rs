@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::super::errand::{End, Purpose, RouteId};
 use super::super::super::record::{Package, RecordId};
 use super::super::super::{Gateway, Timer, events};
-use super::{Dialog, Pair};
+use super::{Dialog, Pair, doing};
 use crate::mapping::presence::language;
 use crate::model::dialog_info::{self, Lamp};
 use crate::model::pidf;
@@ -148,7 +148,8 @@ impl Gateway {
         let dnd_is_busy = self.dnd_is_busy(id);
         let served = &mut self.presence.served;
         let dialog = served.dialogs.get_mut(&id)?;
-        let heard = served.watched.get(&dialog.pair)?.heard.as_deref();
+        let watched = served.watched.get(&dialog.pair)?;
+        let heard = watched.heard.as_deref();
         let is_told = match state {
             State::Pending(_) => false,
             State::Active(_) => true,
@@ -165,6 +166,7 @@ impl Gateway {
         }
         let target = BareJid::parse_peer(dialog.pair.target()).ok()?;
         let mut stanzas = heard.stanzas();
+        doing::add(watched.doing.as_deref(), &mut stanzas);
         if dialog.is_left {
             // To him she is closed now, whatever she says to others.
             for (_, stanza) in &mut stanzas {

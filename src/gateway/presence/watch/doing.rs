@@ -3,9 +3,13 @@
 
 use std::hash::BuildHasher;
 
+use super::super::super::Gateway;
+use super::super::super::record::RecordId;
 use crate::mapping::presence::Doing;
+use crate::time::Now;
 use crate::xmpp::Message;
 use crate::xmpp::jid::{BareJid, Jid};
+use crate::xmpp::stanza::{Presence, PresenceKind};
 use crate::xmpp::xep::{activity, mood, pep};
 
 /// What stands for `doing` in the memory of a watch: 0 for nothing.
@@ -19,6 +23,27 @@ pub(super) fn events(doing: &Doing, told_before: bool, target: &BareJid, watcher
     let activity = Some(activity::element(&doing.activity)).filter(|told| told_before || !told.is_empty());
     let mood = Some(mood::element(&doing.mood)).filter(|told| told_before || !told.is_empty());
     activity.into_iter().chain(mood).map(|item| pep::event(target, watcher, item)).collect()
+}
+
+impl Gateway {
+    /// A user who lets the target watch her gets his capabilities with his presence: by them her server sees that he takes
+    /// what her account tells (XEP-0163 section 4.2, XEP-0115).
+    pub(super) fn add_capabilities(&self, target: &BareJid, watcher: &BareJid, told: &mut [Presence]) {
+        if self.serves(target.as_str(), watcher.as_str()) {
+            let available = told.iter_mut().filter(|presence| presence.kind == PresenceKind::Available);
+            available.for_each(|presence| presence.payload.push(self.surface.phone_caps()));
+        }
+    }
+
+    /// Tells again what has changed of what a watcher was shown.
+    pub(in super::super) fn show_anew(&mut self, watcher: &str, target: &str, now: Now) {
+        let watching = &self.presence.watching;
+        let id = watching.find(watcher, target);
+        let is_shown = |id: &RecordId| watching.watches.get(id).is_some_and(|watch| !watch.shown.is_empty());
+        if let Some(id) = id.filter(is_shown) {
+            self.show(id, now);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -56,12 +56,13 @@ impl Gateway {
         let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
         let (target, watcher) = (&watch.target, watch.watcher.as_jid());
         let state = watch.view.state(&route.presence.phone, target.local().unwrap_or_default());
-        let told = match &state {
+        let mut told = match &state {
             Some(state) => self.mapping.presence_to_xmpp(state, target, watcher, now.wall),
             // Nothing is known yet; where a subscription stands and says nothing, the user is absent (RFC 8048 section 5.2.1).
             None if watch.shown.is_empty() && !watch.stands(Standing::Active) => return,
             None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
         };
+        self.add_capabilities(target, &watch.watcher, &mut told);
         let hasher = &self.presence.watching.hasher;
         let mut shown: Vec<_> = told.iter().map(|presence| Shown::of(presence, hasher)).collect();
         let mut gone = Vec::new();
@@ -106,8 +107,9 @@ impl Gateway {
         let Some((_, route)) = self.settings.routes.get(watch.route) else { return };
         let (target, watcher, link) = (&watch.target, watch.watcher.as_jid(), watch.link);
         let Some(state) = watch.view.state(&route.presence.phone, target.local().unwrap_or_default()) else { return };
-        let mut told = self.mapping.presence_to_xmpp(&state, target, watcher, now.wall).into_iter();
-        let told = told.find(|presence| presence.from.as_ref() == Some(one));
+        let mut told = self.mapping.presence_to_xmpp(&state, target, watcher, now.wall);
+        self.add_capabilities(target, &watch.watcher, &mut told);
+        let told = told.into_iter().find(|presence| presence.from.as_ref() == Some(one));
         let told = told.unwrap_or_else(|| Presence::new(one.clone(), watcher.clone(), PresenceKind::Unavailable));
         if self.link_is_up(link) {
             self.outputs.push(Output::Stanza(link, Stanza::Presence(told)));

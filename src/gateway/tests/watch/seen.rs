@@ -164,3 +164,16 @@ fn what_a_poll_hears_while_nobody_has_decided_is_no_yes_and_no_state() {
         assert_eq!(play.subscribe().headers.text(Name::EXPIRES).as_deref(), Some("0"), "{state}: the next is a poll");
     }
 }
+
+#[test]
+fn words_of_a_vendor_hide_no_show() {
+    let (mut play, request) = Play::granted();
+    let document = "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:romeo@sip.example' xmlns:v='urn:example:vendor'>\
+         <tuple id='ID-r1'><status><basic>open</basic><v:mode>in a meeting, door open</v:mode>\
+         <show xmlns='jabber:client'>away</show></status><v:ring>soft</v:ring></tuple><v:desk/></presence>";
+    play.notify(&request, "active", Some(document));
+    let told = play.told();
+    assert_eq!((told.len(), from(&told[0]), told[0].kind), (1, "romeo@sip.example/r1", PresenceKind::Available));
+    assert_eq!(told[0].show().as_deref(), Some("away"));
+    assert!(told[0].payload.iter().all(|child| child.ns() == crate::xml::ns::CLIENT), "{told:?}");
+}
