@@ -38,6 +38,15 @@ async def waits(s, user):
     return asked
 
 
+@contextlib.asynccontextmanager
+async def answered(s, user, kind):
+    """He waits at Kamailio, and she has answered with `kind`: the words of the question."""
+    async with phone(s, user, f"rosaline@{DOMAIN}"):
+        asked = await waits(s, user)
+        s.rosaline.presence(f"{user}@{DOMAIN}", kind)
+        yield asked
+
+
 @check("presence-winfo-subscribed", 20, stage=Press)
 async def _(s):
     """stox is on Kamailio's list for the winfo of rosaline, and nobody else."""
@@ -50,9 +59,7 @@ async def _(s):
 async def _(s):
     """She says yes: he sees her through stox, and nobody is asked again. Kamailio's rules are her own business."""
     jid = f"paris@{DOMAIN}"
-    async with phone(s, "paris", f"rosaline@{DOMAIN}"):
-        asked = await waits(s, "paris")
-        s.rosaline.presence(jid, "subscribed")
+    async with answered(s, "paris", "subscribed") as asked:
         await s.rosaline.listed(jid, "from")
         equal(stand(s, "paris"), "pending", "paris at Kamailio")
     async with phone(s, "paris", "rosaline@xmpp.example") as one:
@@ -68,9 +75,7 @@ async def _(s):
 async def _(s):
     """She says no: she is not asked again by either way, and he sees nothing."""
     jid = f"mercutio@{DOMAIN}"
-    async with phone(s, "mercutio", f"rosaline@{DOMAIN}"):
-        asked = await waits(s, "mercutio")
-        s.rosaline.presence(jid, "unsubscribed")
+    async with answered(s, "mercutio", "unsubscribed") as asked:
         await shortly(1)
         equal(s.rosaline.roster.get(jid), None, "roster")
     async with phone(s, "mercutio", "rosaline@xmpp.example") as one:

@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::gateway::people::User;
 use crate::gateway::trust::{Network, Peer, Stranger, Trust};
 use crate::gateway::{Gateway, Input, LookupId, Output, Route, Settings};
 use crate::ids::Ids;
 use crate::mapping::{DomainMapping, Home, Mapping, Typing};
+use crate::sip::auth::{Account, Key};
 use crate::sip::endpoint::{EndpointConfig, Flow, Inbound, SentBy, Transmit};
 use crate::sip::locate::{Destination, Query, Transport};
 use crate::sip::message::{self, Request, Status, wire};
+use crate::sip::uri::Uri;
 use crate::time::Now;
 use crate::xml::{Limits, ns, reader};
 use crate::xmpp::stanza::{Iq, Stanza};
@@ -185,6 +188,18 @@ impl Bench {
     /// The answer to a ping.
     pub(super) fn pong(&mut self, ping: &Iq) {
         self.input(Input::Stanza(0, Stanza::Iq(ping.result(None).unwrap())));
+    }
+}
+
+/// juliet@xmpp.example, who has an account at a SIP server, and asks nothing of it yet.
+pub(super) fn user(aor: &str) -> User {
+    User {
+        jid: "juliet@xmpp.example".to_owned(),
+        aor: Uri::parse(aor).unwrap(),
+        account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
+        register: None,
+        voicemail: false,
+        watchers: false,
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
-use crate::gateway::people::User;
+use super::bench::{Bench, user};
 use crate::gateway::record::{PublicationRecord, Record, RecordId, Write};
 use crate::gateway::{Input, Settings};
 use crate::model::pidf;
 use crate::model::presence::Basic;
-use crate::sip::auth::{Account, Key};
 use crate::sip::message::{Message, Method, Name, Request, Status};
 use crate::time::Timestamp;
 use crate::xmpp::stanza::Stanza;
@@ -23,14 +21,7 @@ fn on(settings: &mut Settings) {
 
 fn with_account(settings: &mut Settings) {
     on(settings);
-    settings.routes[0].1.users = vec![User {
-        jid: "juliet@xmpp.example".to_owned(),
-        aor: "sip:101@pbx.example".parse().unwrap(),
-        account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
-        register: None,
-        voicemail: false,
-        watchers: false,
-    }];
+    settings.routes[0].1.users = vec![user("sip:101@pbx.example")];
 }
 
 fn bench() -> Bench {

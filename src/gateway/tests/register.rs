@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
+use super::bench::{self, Bench};
 use crate::gateway::people::User;
 use crate::gateway::register::Register;
 use crate::gateway::{Input, Settings};
@@ -29,14 +29,7 @@ fn trunk(settings: &mut Settings) {
 }
 
 fn juliet(settings: &mut Settings) {
-    settings.routes[0].1.users = vec![User {
-        jid: "juliet@xmpp.example".to_owned(),
-        aor: uri("sip:101@sip.example"),
-        account: account("101"),
-        register: Some(600),
-        voicemail: false,
-        watchers: false,
-    }];
+    settings.routes[0].1.users = vec![User { register: Some(600), ..bench::user("sip:101@sip.example") }];
 }
 
 fn bench(change: fn(&mut Settings)) -> Bench {

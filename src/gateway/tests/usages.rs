@@ -400,18 +400,9 @@ fn a_notifier_that_shortens_its_time_bit_by_bit_does_not_fill_the_table_of_timer
 
 #[test]
 fn a_user_with_an_account_watches_in_her_own_name_and_answers_for_herself() {
-    use crate::gateway::people::User;
-    use crate::sip::auth::{Account, Door, Key};
-    use crate::sip::uri::Uri;
+    use crate::sip::auth::Door;
     let (mut bench, request) = asked(|settings| {
-        settings.routes[0].1.users = vec![User {
-            jid: "juliet@xmpp.example".to_owned(),
-            aor: Uri::parse("sip:101@sip.example").unwrap(),
-            account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
-            register: None,
-            voicemail: false,
-            watchers: false,
-        }];
+        settings.routes[0].1.users = vec![super::bench::user("sip:101@sip.example")];
     });
     assert!(text(&request, Name::FROM).starts_with("<sip:101@sip.example>;tag="), "{request:?}");
     let challenge = |bench: &mut Bench, request: &Request, nonce: &str| {

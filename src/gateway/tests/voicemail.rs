@@ -2,27 +2,18 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
+use super::bench::{Bench, user};
 use crate::gateway::people::User;
 use crate::gateway::presence::usage::{Body, Told};
 use crate::gateway::{Input, Route, Settings};
 use crate::model::{Failure, Reason};
-use crate::sip::auth::{Account, Key};
 use crate::sip::message::{Message, Method, Name, Request, Status, wire};
-use crate::sip::uri::Uri;
 use crate::xmpp::stanza::{MessageKind, Stanza};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn juliet(settings: &mut Settings) {
-    settings.routes[0].1.users = vec![User {
-        jid: "juliet@xmpp.example".to_owned(),
-        aor: Uri::parse("sip:101@sip.example").unwrap(),
-        account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
-        register: None,
-        voicemail: true,
-        watchers: false,
-    }];
+    settings.routes[0].1.users = vec![User { voicemail: true, ..user("sip:101@sip.example") }];
 }
 
 /// A gateway whose first user has a mailbox that is subscribed to.
@@ -42,6 +33,11 @@ fn told(bench: &mut Bench, told: Told) {
     let now = bench.now();
     bench.gateway.voicemail_on_told(0, told, now);
     bench.inputs(Vec::new());
+}
+
+/// Juliet comes or goes.
+fn presence(bench: &mut Bench, kind: &str) {
+    bench.stanza(&format!("<presence from='juliet@xmpp.example/b' to='romeo@sip.example' {kind}/>"));
 }
 
 /// The headlines that came out: from whom, and what they say.
@@ -119,9 +115,6 @@ fn a_mailbox_that_changes_all_the_time_is_told_of_now_and_then_with_its_last_sta
 #[test]
 fn who_comes_back_hears_once_what_waits() {
     let mut bench = bench();
-    let presence = |bench: &mut Bench, kind: &str| {
-        bench.stanza(&format!("<presence from='juliet@xmpp.example/b' to='romeo@sip.example' {kind}/>"));
-    };
     says(&mut bench, 0, "Messages-Waiting: yes\r\n");
     presence(&mut bench, "");
     assert_eq!(headlines(&mut bench), [] as [&str; 0], "nobody has seen her go, so it may be a restart of ours");
@@ -140,9 +133,6 @@ fn who_comes_back_hears_once_what_waits() {
 #[test]
 fn who_comes_and_goes_all_the_time_hears_it_now_and_then() {
     let mut bench = bench();
-    let presence = |bench: &mut Bench, kind: &str| {
-        bench.stanza(&format!("<presence from='juliet@xmpp.example/b' to='romeo@sip.example' {kind}/>"));
-    };
     says(&mut bench, 0, "Messages-Waiting: no\r\nVoice-Message: 0/0\r\n");
     says(&mut bench, 0, "Messages-Waiting: yes\r\nVoice-Message: 1/0\r\n");
     assert_eq!(headlines(&mut bench).len(), 1);

@@ -69,6 +69,17 @@ impl Play {
         (play, request)
     }
 
+    /// Her server has probed, that poll was refused, and this SUBSCRIBE went out instead.
+    fn sought(refused: u16) -> (Self, Request) {
+        let mut play = Self::new();
+        play.juliet("probe");
+        let poll = play.subscribe();
+        play.bench.answer(&poll, refused);
+        let request = play.next_subscribe(60 * SECOND);
+        assert!(text(&request).contains("\r\nExpires: 3600\r\n"), "{}", text(&request));
+        (play, request)
+    }
+
     pub(super) fn notify(&mut self, subscribe: &Request, state: &str, body: Option<&str>) {
         self.notify_of(subscribe, state, "presence", "application/pidf+xml", body);
     }
@@ -306,12 +317,7 @@ fn a_probe_for_somebody_unknown_is_a_poll_and_its_answer_takes_the_authorization
 
 #[test]
 fn a_server_without_polls_is_asked_for_a_subscription() {
-    let mut play = Play::new();
-    play.juliet("probe");
-    let poll = play.subscribe();
-    play.bench.answer(&poll, 400);
-    let request = play.next_subscribe(60 * SECOND);
-    assert!(text(&request).contains("\r\nExpires: 3600\r\n"), "{}", text(&request));
+    let (mut play, request) = Play::sought(400);
     play.bench.answer(&request, 503);
     assert_eq!((play.kinds(), play.kept()), (vec![], Some(Authorization::Asked)), "nobody asked, so nobody is told");
     let request = play.next_subscribe(HOUR);
@@ -332,12 +338,7 @@ fn a_poll_that_is_empty_says_nothing() {
 
 #[test]
 fn a_roster_hears_of_a_refusal_that_was_forgotten_when_its_server_probes() {
-    let mut play = Play::new();
-    play.juliet("probe");
-    let poll = play.subscribe();
-    play.bench.answer(&poll, 403);
-    let request = play.next_subscribe(60 * SECOND);
-    assert!(text(&request).contains("\r\nExpires: 3600\r\n"), "a subscription is asked for: {}", text(&request));
+    let (mut play, request) = Play::sought(403);
     assert_eq!(play.kinds(), [], "one refusal of a poll is no answer");
     play.bench.answer(&request, 403);
     assert_eq!((play.kinds(), play.kept()), (vec![PresenceKind::Unsubscribed], None));
@@ -346,11 +347,7 @@ fn a_roster_hears_of_a_refusal_that_was_forgotten_when_its_server_probes() {
 #[test]
 fn a_roster_whose_server_probes_hears_nothing_of_a_user_who_is_not_there_today() {
     for ends in [Some(404), None] {
-        let mut play = Play::new();
-        play.juliet("probe");
-        let poll = play.subscribe();
-        play.bench.answer(&poll, 400);
-        let request = play.next_subscribe(60 * SECOND);
+        let (mut play, request) = Play::sought(400);
         match ends {
             Some(status) => play.bench.answer(&request, status),
             None => {

@@ -16,16 +16,22 @@ fn batch(count: u64) -> Batch {
     Batch::of((0..count).map(|id| Write::Put(Box::new(Record::Publication(publication(id))))))
 }
 
+/// A new file in a folder of this name, with so many records.
+fn filled(name: &str, records: u64) -> (PathBuf, Sqlite) {
+    let folder = std::env::temp_dir().join(format!("stox-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
+    sqlite.commit(&batch(records)).unwrap();
+    (folder, sqlite)
+}
+
 fn count(sqlite: &mut Sqlite) -> u64 {
     sqlite.counts().unwrap().all()
 }
 
 #[test]
 fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
-    let folder = std::env::temp_dir().join(format!("stox-full-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
-    sqlite.commit(&batch(10)).unwrap();
+    let (folder, mut sqlite) = filled("full", 10);
     sqlite.connection.pragma_update(None, "max_page_count", 40).unwrap();
     let error = sqlite.commit(&batch(1_000)).unwrap_err();
     assert_eq!(
@@ -42,10 +48,7 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
 
 #[test]
 fn a_file_that_cannot_be_written_any_more_is_told_and_over_when_it_can() {
-    let folder = std::env::temp_dir().join(format!("stox-readonly-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut sqlite = Sqlite::open(&folder.join("stox.db"), Access::Own).unwrap();
-    sqlite.commit(&batch(1)).unwrap();
+    let (folder, mut sqlite) = filled("readonly", 1);
     sqlite.connection.pragma_update(None, "query_only", true).unwrap();
     let error = sqlite.commit(&batch(2)).unwrap_err();
     assert_eq!((error.trouble, error.what.as_str()), (Trouble::Refused, "cannot be written"));

@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::bench::Bench;
+use super::super::bench::{Bench, user};
 use super::{Notify, SECOND, accept, next_subscribe, subscribe, text, writes};
 use crate::gateway::people::User;
 use crate::gateway::record::{Authorization, Direction, Kind, Record, Write};
 use crate::gateway::{Input, Settings};
-use crate::sip::auth::{Account, Key};
 use crate::sip::message::{Name, Request};
-use crate::sip::uri::Uri;
 use crate::xmpp::stanza::{Presence, Stanza};
 use crate::xmpp::xep::nick;
 
@@ -24,14 +22,7 @@ const HEADERS: &[&str] = &[
 const BOB: &str = "subscribe from bob@sip.example";
 
 fn juliet(settings: &mut Settings) {
-    settings.routes[0].1.users = vec![User {
-        jid: "juliet@xmpp.example".to_owned(),
-        aor: Uri::parse("sip:101@sip.example").unwrap(),
-        account: Account { realm: None, username: "101".to_owned(), key: Key::password("zanzibar") },
-        register: None,
-        voicemail: false,
-        watchers: true,
-    }];
+    settings.routes[0].1.users = vec![User { watchers: true, ..user("sip:101@sip.example") }];
 }
 
 fn kind_of(presence: &Presence) -> String {
