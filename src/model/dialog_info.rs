@@ -3,7 +3,7 @@
 //! [`read`] makes a [`Document`] of one body, [`Calls`] keeps what documents said in their order, and [`lamp`] writes the
 //! one that lights a key of a phone.
 
-use super::event::{self, Error, Versions, WantsFull};
+use super::event::{self, Error, MAX_NAME, Versions, WantsFull};
 use crate::xml::{Element, writer};
 
 /// The namespace (section 4).
@@ -22,7 +22,7 @@ pub struct Document {
     pub full: bool,
     /// Whose they are: a URI.
     pub entity: String,
-    /// The dialogs. One whose state is no state we know is left out.
+    /// The dialogs. One whose state is no state we know is left out, and so is one with an id longer than [`MAX_NAME`].
     pub dialogs: Vec<Dialog>,
 }
 
@@ -44,7 +44,7 @@ pub struct Dialog {
 /// One end of a dialog (section 4.1.6). What is not said is as it was in the document before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Participant {
-    /// Who it is: the URI of the first identity.
+    /// Who it is: the URI of the first identity, unless that is longer than [`MAX_NAME`].
     pub identity: Option<String>,
     /// The name with it.
     pub display: Option<String>,
@@ -131,7 +131,7 @@ pub fn read(body: &[u8]) -> Result<Document, Error> {
 fn read_dialog(element: &Element) -> Result<Option<Dialog>, Error> {
     let id = event::required(element, "id")?;
     let state = element.child(NAMESPACE, "state").and_then(|state| State::of(state.text().trim()));
-    let Some(state) = state else { return Ok(None) };
+    let Some(state) = state.filter(|_| id.len() <= MAX_NAME) else { return Ok(None) };
     let direction = match element.attr("direction").map(str::trim) {
         Some("initiator") => Some(Direction::Initiator),
         Some("recipient" | "receiver") => Some(Direction::Recipient),
@@ -145,8 +145,9 @@ fn read_participant(element: &Element) -> Participant {
     let identity = element.child(NAMESPACE, "identity");
     let target = element.child(NAMESPACE, "target");
     let name = |identity: &Element| Some(identity.attr("display").or(identity.attr("display-name"))?.trim().to_owned());
+    let is_name = |text: &String| (1..=MAX_NAME).contains(&text.len());
     Participant {
-        identity: identity.map(|identity| identity.text().trim().to_owned()).filter(|uri| !uri.is_empty()),
+        identity: identity.map(|identity| identity.text().trim().to_owned()).filter(is_name),
         display: identity.and_then(name).filter(|name| !name.is_empty()),
         target: target.and_then(|target| Some(target.attr("uri")?.trim().to_owned())),
         rendering: target.and_then(read_rendering),

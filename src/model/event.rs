@@ -4,6 +4,10 @@
 
 use crate::xml::{self, Element};
 
+/// The longest name of anything that is kept, bytes: ids are made of a few dozen, and URIs of people have a hundred. What is
+/// kept of many documents would else be as much as all of them together.
+pub const MAX_NAME: usize = 512;
+
 /// Why the document of a notification was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -1,6 +1,6 @@
 //! Who watches somebody: application/watcherinfo+xml (RFC 3858).
 
-use super::event::{self, Error, Versions, WantsFull};
+use super::event::{self, Error, MAX_NAME, Versions, WantsFull};
 use crate::xml::Element;
 
 /// The namespace (section 3).
@@ -82,7 +82,8 @@ impl Status {
     }
 }
 
-/// Reads a document. A watcher without a known status or a URI is left out.
+/// Reads a document. A watcher without a known status or a URI is left out, and so is one whose id or URI is longer than
+/// [`MAX_NAME`].
 ///
 /// # Errors
 /// What it breaks of XML, another root, no version, a list without resource or package, a watcher without id, more than the
@@ -103,10 +104,11 @@ fn read_list(element: &Element) -> Result<List, Error> {
         let id = event::required(each, "id")?;
         let uri = each.text().trim().to_owned();
         let status = each.attr("status").and_then(|status| Status::of(status.trim()));
-        if let Some(status) = status.filter(|_| !uri.is_empty()) {
-            let display = each.attr("display-name").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-            let event = each.attr("event").unwrap_or_default().trim().to_owned();
-            watchers.push(Watcher { id, uri, status, event, lang: each.lang().map(str::to_owned), display });
+        if let Some(status) = status.filter(|_| !uri.is_empty() && id.len().max(uri.len()) <= MAX_NAME) {
+            let display = each.attr("display-name").map(|name| cut(name).to_owned()).filter(|name| !name.is_empty());
+            let event = each.attr("event").map(cut).unwrap_or_default().to_owned();
+            let lang = each.lang().filter(|lang| lang.len() <= MAX_NAME).map(str::to_owned);
+            watchers.push(Watcher { id, uri, status, event, lang, display });
         }
     }
     Ok(List {
@@ -114,6 +116,12 @@ fn read_list(element: &Element) -> Result<List, Error> {
         package: event::required(element, "package")?,
         watchers,
     })
+}
+
+/// What somebody calls himself, as far as [`MAX_NAME`] goes.
+fn cut(text: &str) -> &str {
+    let text = text.trim();
+    text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or(text)
 }
 
 /// The watchers of one user's presence, as one dialog of the subscription tells them (section 4).
@@ -207,6 +215,37 @@ mod tests {
         assert_eq!(asking(&watchers), ["sip:v@b"]);
         assert_eq!(watchers.take(document(5, "full", &[])), Ok(()));
         assert!(watchers.all().is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_of_watchers_does_not_grow_with_how_they_call_themselves() {
+        let (mut watchers, long) = (Watchers::default(), "é".repeat(10_000));
+        for version in 0..100 {
+            let watcher = |id: &str, uri: &str| {
+                format!(
+                    "<watcher id='{id}' status='pending' event='{long}' display-name='{long}' xml:lang='{long}'>{uri}</watcher>"
+                )
+            };
+            let all = watcher(&version.to_string(), &format!("sip:{version}@b"))
+                + &watcher(&format!("{version}{long}"), "sip:x@b")
+                + &watcher(&format!("y{version}"), &format!("sip:{version}{long}@b"));
+            let state = if version == 0 { "full" } else { "partial" };
+            let text = format!(
+                "<watcherinfo xmlns='{NAMESPACE}' version='{version}' state='{state}'>\
+                 <watcher-list resource='sip:a@b' package='presence'>{all}</watcher-list></watcherinfo>"
+            );
+            assert_eq!(watchers.take(read(text.as_bytes()).unwrap()), Ok(()));
+        }
+        let texts = |row: &Watcher| {
+            row.id.len()
+                + row.uri.len()
+                + row.event.len()
+                + row.display.as_deref().map_or(0, str::len)
+                + row.lang.as_deref().map_or(0, str::len)
+        };
+        let kept: usize = watchers.all().iter().map(texts).sum();
+        assert!(kept < 100 * 4_096, "{kept}");
+        assert!(watchers.asking().filter(|row| row.uri.len() < 10).count() >= 100, "they are still known");
     }
 
     #[test]

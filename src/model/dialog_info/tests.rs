@@ -196,3 +196,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_kept_of_calls_does_not_grow_with_how_they_are_called() {
+    let (mut calls, long) = (Calls::default(), "x".repeat(60_000));
+    for version in 0..256 {
+        let remote = format!("<remote><identity>sip:{long}@b</identity></remote>");
+        let short = format!("<dialog id='{version}'><state>confirmed</state>{remote}</dialog>");
+        let state = if version == 0 { "full" } else { "partial" };
+        assert_eq!(
+            calls.take(document(version, state, &(short + &call(&format!("{long}{version}"), "early", "")))),
+            Ok(())
+        );
+    }
+    let texts = |line: &Line| line.id.len() + line.remote.as_deref().map_or(0, str::len);
+    let kept: usize = calls.lines.iter().map(texts).sum();
+    assert!(kept < MAX_DIALOGS * 1_024, "{kept}");
+    assert_eq!((calls.usage(), calls.lines.len()), (Use::Talking, 256));
+}
