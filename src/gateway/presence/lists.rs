@@ -350,7 +350,7 @@ impl Gateway {
             }
             None => {
                 if let Some(spare) = list.spare.as_mut().filter(|spare| spare.len() < limits::LIST_SPARE) {
-                    spare.insert(target, row);
+                    keep(spare, target, row);
                 }
                 None
             }
@@ -387,6 +387,14 @@ fn row(resource: &Resource, states: &mut HashMap<String, Presence>) -> Row {
             Some(_) | None => Why::Other,
         }),
         Some(_) | None => Row::Named,
+    }
+}
+
+/// To be named says nothing new of one whose state was told.
+fn keep(spare: &mut HashMap<BareJid, Row>, target: BareJid, row: Row) {
+    match row {
+        Row::Named => drop(spare.entry(target).or_insert(row)),
+        Row::Active(_) | Row::Over(_) => drop(spare.insert(target, row)),
     }
 }
 

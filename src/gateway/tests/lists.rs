@@ -274,6 +274,7 @@ fn a_full_state_in_pieces_of_which_only_the_first_says_so_is_one() {
 fn whom_the_list_knows_and_nobody_watched_yet_is_seen_at_once() {
     let (mut play, request) = Play::listing(&["romeo"]);
     play.tell(&request, 0, true, &[("romeo", "active", ""), ("mercutio", "active", "")]);
+    play.tell(&request, 1, true, &[("romeo", "", ""), ("mercutio", "", "")]);
     play.told();
     play.juliet("subscribe", "mercutio");
     assert_eq!(play.told(), ["mercutio says yes", "mercutio is here"]);
