@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import shutil
 import sqlite3
 import time
 
@@ -11,8 +10,8 @@ from . import tool
 from .program import Program
 
 TABLES = "/usr/share/kamailio/db_sqlite"
-#: Those that lists need, as text.
-TEXT_TABLES = "/usr/share/kamailio/dbtext/kamailio"
+#: What lists need, for PostgreSQL.
+LIST_TABLES = [f"/usr/share/kamailio/postgres/{part}-create.sql" for part in ("standard", "presence", "rls")]
 #: RFC 5025; what `sub-handling` says decides.
 RULES = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -43,21 +42,17 @@ def rules(handlings):
 
 
 class PresenceServer(Program):
-    """`is_a` has words that presence.cfg asks for: LISTS keeps lists of contacts, HOUSE has the presence of `chat`, too, OPEN
-    wants no password for it."""
+    """`is_a` has words that presence.cfg asks for: HOUSE has the presence of `chat`, too, OPEN wants no password for it. With
+    `lists`, a `Postgres` with LIST_TABLES, it keeps lists of contacts."""
 
-    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$", own="^$", is_a=()):
-        self.domain, self.sip, self.rules = domain, sip, {}
+    def __init__(self, place, name, domain, sip, stox, longest=3600, chat=r"^xmpp\.example$", own="^$", is_a=(), lists=None):
+        self.domain, self.sip, self.lists, self.rules = domain, sip, lists, {}
         self.home = place.folder(name)
         self.database = self.home / "presence.db"
         config = place.fill("presence.cfg", f"{name}/kamailio.cfg", DOMAIN=domain, SIP=sip, STOX=stox, CHAT=chat,
-                            HOME=self.home, LONGEST=longest, OWN=own)
+                            HOME=self.home, LONGEST=longest, OWN=own, LISTS=lists.url if lists else "")
         super().__init__(name, place, "/usr/sbin/kamailio", "-DD", "-E", "-m", 64, "-M", 8, "-f", config,
-                         "-P", self.home / "pid", "-w", self.home, "-Y", self.home, *(f"-A{word}" for word in is_a))
-        if "LISTS" in is_a:
-            (self.home / "lists").mkdir()
-            for table in ("pua", "rls_presentity", "rls_watchers", "version"):
-                shutil.copy(f"{TEXT_TABLES}/{table}", self.home / "lists")
+                         "-P", self.home / "pid", "-w", self.home, "-Y", self.home, *(f"-A{word}" for word in [*is_a, *(["LISTS"] if lists else [])]))
 
     async def start(self):
         if not self.database.exists():
@@ -106,11 +101,7 @@ class PresenceServer(Program):
 
     async def listed(self):
         """The subscriptions to lists, of its own table: list, watcher and Call-ID."""
-        await self.rpc("db_text.dump")
-        names, *rows = (self.home / "lists" / "rls_watchers").read_text().splitlines()
-        names = [name.partition("(")[0] for name in names.split()]
-        rows = [dict(zip(names, re.split(r"(?<!\\):", row))) for row in rows]
-        return [(row["presentity_uri"].replace("\\", ""), f"{row['watcher_username']}@{row['watcher_domain']}", row["callid"]) for row in rows]
+        return await self.lists.sql("SELECT presentity_uri, watcher_username || '@' || watcher_domain, callid FROM rls_watchers;")
 
     def watchers(self, user=None):
         """Its own list: (watcher, event, status, …) of the subscriptions in its database that have not lapsed; 1 is active, 2
