@@ -84,8 +84,16 @@ class Gathering(Stage):
         return ["list" if one.startswith("sip:rls@") else one for one in asked]
 
     def notified(self):
-        """NOTIFYs that stox took."""
-        return len(self.server.received("200 OK NOTIFY", sender=self.port))
+        """NOTIFYs of rosaline's that stox took."""
+        return len(self.server.received("200 OK NOTIFY to sip:rosaline@", sender=self.port))
+
+    async def quiet(self):
+        """Kamailio has told all it had to: nothing came for three seconds."""
+        for _ in range(10):
+            before = self.notified()
+            await shortly(3)
+            if self.notified() == before:
+                return
 
     async def subscribed(self):
         """rosaline's subscriptions to lists, at Kamailio."""
@@ -112,12 +120,12 @@ async def _(s):
     return f"Kamailio: 1 subscription, to {ONE[0][0]}, by SUBSCRIBEs {s.asked()}, the first one challenged; rosaline sees {len(s.watched)} contacts after {took:.1f} s"
 
 
-@check("presence-lists-one-changes", 60, stage=Gathering)
+@check("presence-lists-one-changes", 90, stage=Gathering)
 async def _(s):
     """One of them changes: one NOTIFY, one stanza."""
     # A refresh brings NOTIFYs with all of them: then another change is to be counted.
     for text in ("Reading", "Writing", "Thinking"):
-        await shortly(3)
+        await s.quiet()
         s.rosaline.told.clear()
         before, refreshed = s.notified(), len(s.asked())
         await s.publish("member007", "open", text)
