@@ -185,9 +185,10 @@ pub(super) const ASK_ON_PRESENCE: Duration = Duration::from_secs(3_600);
 /// A user's server is probed for what is not known no more often than this.
 pub(super) const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
-/// A user's server that could not be reached is probed again after this to twice as long, while somebody watches: servers
-/// that restart are back by then, and one that is away for days costs each watched user a few stanzas an hour.
-pub(super) const PROBE_FAILED_AGAIN: Duration = Duration::from_secs(600);
+/// A user's server that could not be reached is probed again after this to twice as long, while somebody watches, and told
+/// again what a watcher of its sees: servers that restart are back by then, and one that is away for days costs each of its
+/// users a few stanzas an hour.
+pub(super) const UNREACHED_AGAIN: Duration = Duration::from_secs(600);
 
 /// Domains to which the way broke, or that are there again, are looked after together after so long: a server whose streams
 /// end all the time costs no more looks at all that is watched than this allows.

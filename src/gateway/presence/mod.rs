@@ -37,7 +37,7 @@ use std::time::Duration;
 use super::record::{Direction, Record, RecordId, Write};
 use super::{Gateway, Link};
 use crate::time::Now;
-use crate::xmpp::stanza::{Presence, PresenceKind};
+use crate::xmpp::stanza::{Condition, Presence, PresenceKind};
 
 pub(super) use usage::{Sent, UsageId};
 pub(super) use watch::Clock as WatchClock;
@@ -69,6 +69,12 @@ pub(super) struct Presences {
 struct Stats {
     /// Records of domains that are not configured any more.
     records_idle: u64,
+}
+
+/// Whether an error says that a user's server could not be reached: it tells nothing of the user.
+fn is_of_server_away(presence: &Presence) -> bool {
+    let condition = presence.error().map(|error| error.condition);
+    matches!(condition, Some(Condition::RemoteServerNotFound | Condition::RemoteServerTimeout))
 }
 
 impl Gateway {

@@ -124,13 +124,13 @@ fn when_the_way_to_a_domain_broke_its_users_are_asked_for_until_they_can_be_hear
     assert_eq!(probes(&mut bench), 1);
     let away = "<error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
     juliet(&mut bench, "", "type='error'", away);
-    assert_eq!(told_after(&mut bench, limits::PROBE_FAILED_AGAIN - SECOND), None, "what she said last stands");
+    assert_eq!(told_after(&mut bench, limits::UNREACHED_AGAIN - SECOND), None, "what she said last stands");
     assert_eq!(probes(&mut bench), 0);
-    assert_eq!(told_after(&mut bench, limits::PROBE_FAILED_AGAIN + SECOND), None);
+    assert_eq!(told_after(&mut bench, limits::UNREACHED_AGAIN + SECOND), None);
     assert_eq!(probes(&mut bench), 1);
     juliet(&mut bench, "/yn0cl4bnw0yr3vym", "type='unavailable'", "");
     assert_eq!(told_after(&mut bench, 10 * SECOND), Some("closed"));
-    assert_eq!(told_after(&mut bench, 3 * limits::PROBE_FAILED_AGAIN / 2), None);
+    assert_eq!(told_after(&mut bench, 3 * limits::UNREACHED_AGAIN / 2), None);
     assert_eq!(probes(&mut bench), 0, "she was heard");
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::super::record::{Authorization, AuthorizationRecord, DialogRecord, Kind, Record, RecordId, Write};
 use super::super::super::{Gateway, Link, Timer, limits};
+use super::super::is_of_server_away;
 use super::super::recover::Domains;
 use super::super::turns::Turns;
 use super::tell::Alarm;
@@ -12,7 +13,7 @@ use super::{DIRECTION, Dialog, Pair, Watched};
 use crate::sip::dialog::{self, Parts};
 use crate::sip::event::notifier::{Notifier, Reason};
 use crate::time::{Now, Timestamp, nanos};
-use crate::xmpp::stanza::{Condition, Presence, StanzaError};
+use crate::xmpp::stanza::Presence;
 
 impl Default for Watched {
     /// Nobody was asked.
@@ -181,10 +182,7 @@ impl Gateway {
 
     /// Her server could not be reached. As while a link is down, what she said last stands; and she is asked again.
     pub(super) fn on_probe_failed(&mut self, pair: &Pair, presence: &Presence, now: Now) {
-        let is_away = |error: StanzaError| {
-            matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout)
-        };
-        if !presence.error().is_some_and(is_away) {
+        if !is_of_server_away(presence) {
             return;
         }
         if let Some(watched) = self.presence.served.watched.get_mut(pair).filter(|it| !it.dialogs.is_empty()) {
@@ -193,7 +191,7 @@ impl Gateway {
                 return;
             }
             watched.look_at = None;
-            let wait = limits::PROBE_FAILED_AGAIN.mul_f64(1.0 + self.ids.chance());
+            let wait = limits::UNREACHED_AGAIN.mul_f64(1.0 + self.ids.chance());
             self.look_after_in(wait, pair, now);
         }
     }

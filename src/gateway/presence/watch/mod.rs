@@ -160,6 +160,7 @@ struct Waits {
     gone: bool,
     lost: bool,
     show: bool,
+    unheard: bool,
 }
 
 /// Deadlines of a watch.
@@ -171,6 +172,8 @@ pub(in super::super) enum Clock {
     Lost,
     /// What could not be told is told again.
     Show,
+    /// What her server was not there to hear is told again.
+    Unheard,
     /// It begins again after a restart.
     Restored,
     /// The watcher's list has had its time to name the target.
@@ -407,6 +410,12 @@ impl Gateway {
                 watch.waits.show = false;
                 let _ = watch.may_show(now.mono);
                 self.show(id, now);
+            }
+            Clock::Unheard => {
+                watch.waits.unheard = false;
+                if watch.missed {
+                    self.show(id, now);
+                }
             }
             Clock::Restored => self.open_usages(id, now),
             Clock::Listed => self.on_listed(id, now),

@@ -1,7 +1,8 @@
 //! What the watcher and her server say.
 
 use super::super::super::record::{Authorization, RecordId};
-use super::super::super::{Gateway, Link, Output};
+use super::super::super::{Gateway, Link, Output, limits};
+use super::super::is_of_server_away;
 use super::{Clock, GONE_GRACE, Stage, Standing, Watch};
 use crate::mapping::AddressError;
 use crate::model::{Failure, Reason};
@@ -191,12 +192,22 @@ impl Gateway {
         }
     }
 
-    /// What we showed could not be delivered. A user who is not there any more, or whose server is away, needs no dialogs;
-    /// her authorization stays, since her server may only be moving house.
+    /// What we showed could not be delivered. A user who is not there any more needs no dialogs; her authorization stays, since
+    /// her server may only be moving house. One whose server is away may be there all the time, and nobody asks for her when
+    /// it is back: she is told again now and then.
     fn on_presence_error(&mut self, presence: &Presence, now: Now) {
         let (Some(from), Some(to)) = (&presence.from, &presence.to) else { return };
         let Some(id) = self.presence.watching.find(from.bare(), to.bare()) else { return };
+        let chance = self.ids.chance();
         let Some(watch) = self.presence.watching.watches.get_mut(&id) else { return };
+        if is_of_server_away(presence) {
+            watch.shown.clear();
+            watch.missed = true;
+            if !std::mem::replace(&mut watch.waits.unheard, true) {
+                self.set_watch_clock(id, Clock::Unheard, limits::UNREACHED_AGAIN.mul_f64(1.0 + chance), now);
+            }
+            return;
+        }
         watch.presence.here.clear();
         watch.presence.gone = true;
         if !std::mem::replace(&mut watch.waits.gone, true) {

@@ -177,3 +177,39 @@ fn words_of_a_vendor_hide_no_show() {
     assert_eq!(told[0].show().as_deref(), Some("away"));
     assert!(told[0].payload.iter().all(|child| child.ns() == crate::xml::ns::CLIENT), "{told:?}");
 }
+
+fn error(play: &mut Play, condition: &str) {
+    play.bench.stanza(&format!(
+        "<presence from='juliet@xmpp.example' to='romeo@sip.example' type='error'><error type='cancel'>\
+         <{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
+    ));
+}
+
+#[test]
+fn a_watcher_whose_server_was_away_for_a_while_sees_again_without_asking() {
+    let (mut play, request) = Play::granted();
+    for again in ["one", "two"] {
+        play.notify(&request, "active;expires=3600", Some(&open("r1", again)));
+        assert_eq!(play.kinds(), [PresenceKind::Available]);
+        let before = play.bench.gateway.timers.len();
+        (0..100).for_each(|_| error(&mut play, "remote-server-timeout"));
+        assert!(play.bench.gateway.timers.len() < before + 5, "one timer");
+        play.bench.pass(20 * 60 * SECOND);
+        assert!(play.bench.requests().is_empty(), "her dialog stays");
+        let told = play.told();
+        assert_eq!(
+            (told.len(), told[0].statuses().next().map(|(_, text)| text.into_owned())),
+            (1, Some(again.to_owned()))
+        );
+    }
+    play.bench.pass(10 * 60 * SECOND);
+    assert_eq!(play.kinds(), [], "she has heard it");
+}
+
+#[test]
+fn for_a_watcher_who_is_no_more_no_dialog_is_kept() {
+    let (mut play, _) = Play::granted();
+    error(&mut play, "item-not-found");
+    let last = play.next_subscribe(301 * SECOND);
+    assert_eq!(last.headers.text(Name::EXPIRES).as_deref(), Some("0"));
+}
