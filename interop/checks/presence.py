@@ -367,10 +367,6 @@ async def _(side):
     has("200 202", str(answer.status), f"answer to SUBSCRIBE, {answer.answer},")
     await side.friend.next("subscribe", jid)
     side.friend.presence(jid, "subscribed")
-    await shortly()
-    # Prosody tells the last item to who comes anew (XEP-0163 section 4.3.4), ejabberd only what is new.
-    if side.friend.jid.endswith("@venice.example"):
-        publish("<happy/><text>Spring</text>")
     mood = lambda notify: document(notify).find(f".//{{{RPID}}}mood")
     first = await until(subscription, lambda notify: mood(notify) is not None, 15)
     publish("<sad/>")

@@ -128,7 +128,7 @@ impl Gateway {
     pub(super) fn on_answer(&mut self, link: Link, iq: &Iq, now: Now) {
         let Some(from) = &iq.from else { return };
         if from.as_str() != from.domain() {
-            return;
+            return self.serve_on_answer(iq, now);
         }
         let before = self.confirmations.answered(link, from.domain(), &iq.id).unwrap_or_default();
         if link >= self.settings.components && is_from_us(iq) {

@@ -112,6 +112,8 @@ pub const MOOD: &str = "http://jabber.org/protocol/mood";
 pub const ACTIVITY: &str = "http://jabber.org/protocol/activity";
 /// XEP-0319.
 pub const IDLE: &str = "urn:xmpp:idle:1";
+/// XEP-0060, what is asked of nodes.
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 /// XEP-0060, what a node tells its subscribers.
 pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 /// XEP-0100 address prompt.

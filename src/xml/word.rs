@@ -198,6 +198,7 @@ const KNOWN: &[&str] = &[
     ns::IDLE,
     ns::MOOD,
     ns::ACTIVITY,
+    ns::PUBSUB,
     ns::PUBSUB_EVENT,
     ns::VCARD_UPDATE,
     ns::DIALBACK,

@@ -127,3 +127,55 @@ fn whom_he_watches_gets_the_capabilities_by_which_her_server_knows_that_he_wants
     play.juliet("probe");
     assert!(capabilities(&mut play.bench).iter().all(|(_, caps)| caps.is_some()));
 }
+
+/// What juliet's account was asked for since: ids and nodes.
+fn asked(bench: &mut Bench) -> Vec<(String, String)> {
+    let of = |stanza| match stanza {
+        Stanza::Iq(iq) => match iq.kind {
+            IqKind::Get(pubsub) if pubsub.is(ns::PUBSUB, "pubsub") => {
+                assert_eq!(iq.to.unwrap().as_str(), "juliet@xmpp.example");
+                Some((iq.id, pubsub.child(ns::PUBSUB, "items")?.attr("node")?.to_owned()))
+            }
+            IqKind::Get(_) | IqKind::Set(_) | IqKind::Result(_) | IqKind::Error(_) => None,
+        },
+        Stanza::Message(_) | Stanza::Presence(_) => None,
+    };
+    bench.stanzas().into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn what_she_published_before_is_asked_for_when_he_may_know_and_when_something_may_be_lost() {
+    let (mut play, request) = Play::granted();
+    let mut phone = Phone::new("c1");
+    let heard = phone.subscribe(&mut play.bench, "");
+    answer_all(&mut play.bench, &heard, 200);
+    assert_eq!(asked(&mut play.bench), []);
+    juliet(&mut play.bench, "", "type='subscribed'", "");
+    let questions =
+        [("doing-activity".to_owned(), ns::ACTIVITY.to_owned()), ("doing-mood".to_owned(), ns::MOOD.to_owned())];
+    assert_eq!(asked(&mut play.bench), questions);
+    told(&mut play.bench);
+    juliet(&mut play.bench, "/yn0cl4bnw0yr3vym", "", "<show>away</show>");
+    told(&mut play.bench);
+    let answer = |bench: &mut Bench, from: &str, kind: &str, said: &str| {
+        bench.stanza(&format!("<iq from='{from}' to='romeo@sip.example' type='{kind}' id='doing-mood'>{said}</iq>"));
+        told(bench)
+    };
+    let items = |item: &str| {
+        let node = "<items node='http://jabber.org/protocol/mood'>";
+        format!("<pubsub xmlns='http://jabber.org/protocol/pubsub'>{node}{item}</items></pubsub>")
+    };
+    assert_eq!(answer(&mut play.bench, "nurse@xmpp.example", "result", &items(&item(HAPPY))), "");
+    let document = answer(&mut play.bench, "juliet@xmpp.example", "result", &items(&item(HAPPY)));
+    assert!(document.contains("<rpid:happy"), "{document}");
+    let refused = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    assert_eq!(answer(&mut play.bench, "juliet@xmpp.example", "error", refused), "", "that says nothing");
+    let none = refused.replace("service-unavailable", "item-not-found");
+    let document = answer(&mut play.bench, "juliet@xmpp.example", "error", &none);
+    assert!(document.contains(">open<") && !document.contains("<rpid:happy"), "{document}");
+    // What he looks like is told again after a break, and so she is asked again.
+    play.notify(&request, "active;expires=3600", Some(&open("r1", "Here")));
+    play.bench.input(crate::gateway::Input::LinkDown(0));
+    play.bench.input(crate::gateway::Input::LinkUp(0));
+    assert_eq!(asked(&mut play.bench), questions);
+}

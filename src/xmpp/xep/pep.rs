@@ -2,7 +2,7 @@
 
 use crate::xml::{Element, ns};
 use crate::xmpp::jid::{BareJid, Jid};
-use crate::xmpp::stanza::{Message, MessageKind};
+use crate::xmpp::stanza::{Condition, IqKind, Message, MessageKind};
 
 /// The message by which the account of `from` tells `to` that a node has a new item. The node is called as the namespace of
 /// `item`, as it is with all extensions that use one.
@@ -35,6 +35,27 @@ pub fn changes(message: &Message) -> Vec<(&str, Option<&Element>)> {
         }
     }
     changes
+}
+
+/// The question for the last item of a node (XEP-0060 section 6.5.7).
+#[must_use]
+pub fn last_item(node: &str) -> Element {
+    let items = Element::new(ns::PUBSUB, "items").with_attr("node", node).with_attr("max_items", "1");
+    Element::new(ns::PUBSUB, "pubsub").with_child(items)
+}
+
+/// What the answer to that says: the payload of the item, or that there is none, nor perhaps a node. `None`: it is no answer
+/// to that, or the account did not want to tell.
+#[must_use]
+pub fn answer(kind: &IqKind) -> Option<Option<&Element>> {
+    match kind {
+        IqKind::Result(Some(pubsub)) if pubsub.is(ns::PUBSUB, "pubsub") => {
+            let items = pubsub.child(ns::PUBSUB, "items")?;
+            Some(items.child(ns::PUBSUB, "item").and_then(|item| item.children().next()))
+        }
+        IqKind::Error(error) if error.condition == Condition::ItemNotFound => Some(None),
+        IqKind::Result(_) | IqKind::Error(_) | IqKind::Get(_) | IqKind::Set(_) => None,
+    }
 }
 
 /// Whether it is such a message.

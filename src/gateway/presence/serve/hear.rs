@@ -71,7 +71,7 @@ impl Gateway {
         // Her server sends presence by itself when she says yes, but not when it has only repeated an old yes.
         self.probe(pair, now);
         // Whom she watches shows now what he can do.
-        self.show_anew(pair.target(), pair.watcher(), now);
+        self.show_capabilities(pair.target(), pair.watcher(), now);
     }
 
     fn on_denied(&mut self, pair: &Pair, now: Now) {

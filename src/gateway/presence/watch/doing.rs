@@ -4,7 +4,6 @@
 use std::hash::BuildHasher;
 
 use super::super::super::Gateway;
-use super::super::super::record::RecordId;
 use crate::mapping::presence::Doing;
 use crate::time::Now;
 use crate::xmpp::Message;
@@ -27,21 +26,25 @@ pub(super) fn events(doing: &Doing, told_before: bool, target: &BareJid, watcher
 
 impl Gateway {
     /// A user who lets the target watch her gets his capabilities with his presence: by them her server sees that he takes
-    /// what her account tells (XEP-0163 section 4.2, XEP-0115).
-    pub(super) fn add_capabilities(&self, target: &BareJid, watcher: &BareJid, told: &mut [Presence]) {
-        if self.serves(target.as_str(), watcher.as_str()) {
+    /// what her account tells (XEP-0163 section 4.2, XEP-0115). `true`: she does.
+    pub(super) fn add_capabilities(&self, target: &BareJid, watcher: &BareJid, told: &mut [Presence]) -> bool {
+        let lets_watch = self.serves(target.as_str(), watcher.as_str());
+        if lets_watch {
             let available = told.iter_mut().filter(|presence| presence.kind == PresenceKind::Available);
             available.for_each(|presence| presence.payload.push(self.surface.phone_caps()));
         }
+        lets_watch
     }
 
-    /// Tells again what has changed of what a watcher was shown.
-    pub(in super::super) fn show_anew(&mut self, watcher: &str, target: &str, now: Now) {
+    /// The watcher, who was shown the target already, lets him watch her from now on.
+    pub(in super::super) fn show_capabilities(&mut self, watcher: &str, target: &str, now: Now) {
         let watching = &self.presence.watching;
-        let id = watching.find(watcher, target);
-        let is_shown = |id: &RecordId| watching.watches.get(id).is_some_and(|watch| !watch.shown.is_empty());
-        if let Some(id) = id.filter(is_shown) {
-            self.show(id, now);
+        let Some(id) = watching.find(watcher, target) else { return };
+        let Some(watch) = watching.watches.get(&id).filter(|watch| !watch.shown.is_empty()) else { return };
+        let (link, watcher, target) = (watch.link, watch.watcher.clone(), watch.target.clone());
+        self.show(id, now);
+        if self.link_is_up(link) {
+            self.ask_doing(link, &target, &watcher);
         }
     }
 }

@@ -62,7 +62,8 @@ impl Gateway {
             None if watch.shown.is_empty() && !watch.stands(Standing::Active) => return,
             None => vec![Presence::new(target.as_jid().clone(), watcher.clone(), PresenceKind::Unavailable)],
         };
-        self.add_capabilities(target, &watch.watcher, &mut told);
+        let lets_watch = self.add_capabilities(target, &watch.watcher, &mut told);
+        let asks = (lets_watch && watch.shown.is_empty()).then(|| (target.clone(), watch.watcher.clone()));
         let hasher = &self.presence.watching.hasher;
         let mut shown: Vec<_> = told.iter().map(|presence| Shown::of(presence, hasher)).collect();
         let mut gone = Vec::new();
@@ -98,6 +99,9 @@ impl Gateway {
         watch.told_at = now.mono.into();
         self.outputs.extend(stanzas.into_iter().map(|presence| Output::Stanza(link, Stanza::Presence(presence))));
         self.outputs.extend(events.into_iter().map(|event| Output::Stanza(link, Stanza::Message(event))));
+        if let Some((target, watcher)) = asks {
+            self.ask_doing(link, &target, &watcher);
+        }
     }
 
     /// Says how one resource is, and of one that is not there that it is unavailable. While nothing is known, nothing is said:
