@@ -8,11 +8,13 @@
 mod merge;
 mod rules;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::model::dialog_info::{self, Calls};
 use crate::model::event::WantsFull;
-use crate::model::presence::{Presence, Show};
+use crate::model::presence::{Packed, Presence, Show};
 use crate::model::reg_info::{self, Registered};
 
 /// How a phone that is used looks in a chat client.
@@ -106,9 +108,33 @@ pub enum Teller {
 /// What is known of one SIP user: of each dialog that tells something, what it told last.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Phone {
-    documents: Vec<(Fork, Presence)>,
+    documents: Vec<(Fork, Kept)>,
     /// Few phones are told of by these.
     others: Option<Box<Others>>,
+}
+
+/// A document that was told.
+#[derive(Clone, Debug, PartialEq)]
+enum Kept {
+    /// It is being looked at.
+    AsRead(Box<Presence>),
+    /// It is at rest.
+    Packed(Packed),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::AsRead(Box::default())
+    }
+}
+
+impl Kept {
+    fn presence(&self) -> Cow<'_, Presence> {
+        match self {
+            Self::AsRead(presence) => Cow::Borrowed(presence),
+            Self::Packed(packed) => Cow::Owned(packed.presence()),
+        }
+    }
 }
 
 /// What is known besides documents.
@@ -128,10 +154,18 @@ impl Phone {
     }
 
     /// Takes a presence document.
-    pub fn take_presence(&mut self, fork: Fork, mut document: Presence) {
-        document.tuples.shrink_to_fit();
-        document.notes.shrink_to_fit();
-        *of(&mut self.documents, fork) = document;
+    pub fn take_presence(&mut self, fork: Fork, document: impl Into<Box<Presence>>) {
+        *of(&mut self.documents, fork) = Kept::AsRead(document.into());
+    }
+
+    /// Nobody looks at it for some time: from now on it takes as little memory as it can. `room` is memory that may be used on
+    /// the way.
+    pub fn rest(&mut self, room: &mut Vec<u8>) {
+        for (_, kept) in &mut self.documents {
+            if let Kept::AsRead(presence) = kept {
+                *kept = Kept::Packed(Packed::of(presence, room));
+            }
+        }
     }
 
     /// Takes a document about calls.

@@ -4,8 +4,12 @@
 //! available resource, on the SIP side one contact or phone. What is known of the person and not of one tuple (activities,
 //! mood) stands in [`Person`].
 
+mod packed;
+
 use crate::time::Timestamp;
 use crate::xml::Element;
+
+pub use packed::Packed;
 
 /// All that is known of one presentity.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -56,10 +56,10 @@ impl Phone {
 
     /// What the documents of all forks say together.
     fn document(&self) -> Cow<'_, Presence> {
-        let Some(((_, first), others)) = self.documents.split_first() else { return Cow::Owned(Presence::default()) };
-        let mut all = Cow::Borrowed(first);
-        for (_, other) in others {
-            add_document(all.to_mut(), other);
+        let mut documents = self.documents.iter().map(|(_, kept)| kept.presence());
+        let Some(mut all) = documents.next() else { return Cow::Owned(Presence::default()) };
+        for other in documents {
+            add_document(all.to_mut(), &other);
         }
         all
     }

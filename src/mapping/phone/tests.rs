@@ -280,8 +280,24 @@ fn somebody_elses_tuple_is_not_changed_by_a_call() {
 }
 
 #[test]
+fn a_phone_at_rest_shows_what_it_showed_before() {
+    let (mut phone, rules) = (Phone::default(), of_peer("asterisk"));
+    phone.take_presence(0, asterisk("On hold", "open", "<rpid:on-the-phone/>"));
+    phone.take_presence(1, pidf("open", "<note xml:lang='de'>Zu Tisch</note>", "<note>Back soon</note>"));
+    phone.take_calls(0, calls(0, RINGS)).unwrap();
+    let awake = phone.clone();
+    phone.rest(&mut Vec::new());
+    assert!(phone.documents.iter().all(|(_, kept)| matches!(kept, Kept::Packed(_))));
+    assert_eq!(phone.state(&rules, "romeo"), awake.state(&rules, "romeo"));
+    phone.take_presence(0, pidf("closed", "", ""));
+    phone.rest(&mut Vec::new());
+    assert_ne!(phone.state(&rules, "romeo"), awake.state(&rules, "romeo"));
+}
+
+#[test]
 fn little_is_kept_of_a_phone_at_rest() {
     assert!(size_of::<Phone>() <= 32, "{}", size_of::<Phone>());
+    assert!(size_of::<(Fork, Kept)>() <= 24, "{}", size_of::<(Fork, Kept)>());
     let mut phone = Phone::default();
     phone.take_presence(0, asterisk("Ready", "open", ""));
     phone.take_calls(0, calls(0, TALKS)).unwrap();

@@ -80,6 +80,8 @@ pub(super) struct Watching {
     restored: restore::Restored,
     /// Refusals that are kept until their watchers have heard of them.
     partings: HashMap<RecordId, Link>,
+    /// Memory in which documents are packed.
+    room: Vec<u8>,
 }
 
 /// One XMPP user's authorization to see one SIP user, asked for or granted.

@@ -106,6 +106,10 @@ impl Gateway {
             }
             Err(_) => {}
         }
+        let watching = &mut self.presence.watching;
+        if let Some(watch) = watching.watches.get_mut(&id) {
+            watch.view.rest(&mut watching.room);
+        }
     }
 
     /// One package is refused. A server that lacks one may have another, so only the last refusal is the answer; then the

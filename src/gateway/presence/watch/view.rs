@@ -27,7 +27,7 @@ impl View {
     pub(super) fn take(&mut self, fork: Fork, document: Document) -> Result<(), WantsFull> {
         match document {
             Document::Presence(document) => {
-                self.0.take_presence(fork, *document);
+                self.0.take_presence(fork, document);
                 Ok(())
             }
             Document::Calls(document) => self.0.take_calls(fork, document),
@@ -37,6 +37,11 @@ impl View {
             // Nobody has one of his own.
             Document::List(_) => Ok(()),
         }
+    }
+
+    /// Nothing is taken for some time. `room` is memory that may be used on the way.
+    pub(super) fn rest(&mut self, room: &mut Vec<u8>) {
+        self.0.rest(room);
     }
 
     pub(super) fn forget(&mut self, package: Package, fork: Fork) {
