@@ -9,9 +9,9 @@ use crate::sip::message::Status;
 /// The body of a NOTIFY.
 #[derive(Debug)]
 pub(in super::super) struct Body {
-    /// Content-Type as it was, without folds.
+    /// Content-Type as it was, without folds; empty where there is a `document`.
     pub(in super::super) content_type: String,
-    /// The bytes; their number is below the limit.
+    /// The bytes; their number is below the limit. None where there is a `document`.
     pub(in super::super) bytes: Vec<u8>,
     /// What they say, where that can be read.
     pub(in super::super) document: Option<Document>,
@@ -58,9 +58,9 @@ impl Body {
     /// their own (RFC 8048 table 2). `most`: bytes of a presence document.
     pub(in super::super) fn read(
         package: Package,
-        content_type: String,
+        content_type: &str,
         lang: Option<&str>,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         most: usize,
     ) -> Result<Self, Unusable> {
         let named = content_type.split(';').next().unwrap_or_default().trim();
@@ -68,7 +68,7 @@ impl Body {
         let document = match package {
             Package::Presence if is(pidf::MEDIA_TYPE) => {
                 let limits = pidf::Limits { bytes: most, ..pidf::Limits::default() };
-                let mut read = pidf::read(&bytes, &limits).map_err(Unusable::Presence)?;
+                let mut read = pidf::read(bytes, &limits).map_err(Unusable::Presence)?;
                 if let Some(lang) = lang {
                     read.speak(lang);
                 }
@@ -76,22 +76,23 @@ impl Body {
             }
             Package::Presence if is(lists::MEDIA_TYPE) => {
                 let limits = pidf::Limits { bytes: most, ..pidf::Limits::default() };
-                let read = ListDocument::read(&content_type, &bytes, &limits).map_err(Unusable::Event)?;
+                let read = ListDocument::read(content_type, bytes, &limits).map_err(Unusable::Event)?;
                 Some(Document::List(Box::new(read)))
             }
             Package::Dialog if is(dialog_info::MEDIA_TYPE) => {
-                Some(Document::Calls(dialog_info::read(&bytes).map_err(Unusable::Event)?))
+                Some(Document::Calls(dialog_info::read(bytes).map_err(Unusable::Event)?))
             }
             Package::Reg if is(reg_info::MEDIA_TYPE) => {
-                Some(Document::Registrations(reg_info::read(&bytes).map_err(Unusable::Event)?))
+                Some(Document::Registrations(reg_info::read(bytes).map_err(Unusable::Event)?))
             }
             Package::PresenceWinfo if is(watcher_info::MEDIA_TYPE) => {
-                Some(Document::Watchers(watcher_info::read(&bytes).map_err(Unusable::Event)?))
+                Some(Document::Watchers(watcher_info::read(bytes).map_err(Unusable::Event)?))
             }
             Package::Presence | Package::Dialog | Package::Reg | Package::MessageSummary | Package::PresenceWinfo => {
                 None
             }
         };
-        Ok(Self { content_type, bytes, document })
+        let (content_type, bytes) = if document.is_some() { ("", &[][..]) } else { (content_type, bytes) };
+        Ok(Self { content_type: content_type.to_owned(), bytes: bytes.to_vec(), document })
     }
 }

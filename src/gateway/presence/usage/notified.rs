@@ -170,9 +170,9 @@ fn body(
         refusal.headers.push(Name::ACCEPT, accepts);
         return Err(Box::new(refusal));
     }
-    let content_type = request.headers.text(Name::CONTENT_TYPE).unwrap_or_default().into_owned();
+    let content_type = request.headers.text(Name::CONTENT_TYPE).unwrap_or_default();
     let lang = language(&request.headers);
-    match Body::read(package, content_type, lang.as_deref(), bytes.to_vec(), most) {
+    match Body::read(package, &content_type, lang.as_deref(), bytes, most) {
         Ok(body) => Ok(Some(body)),
         Err(why) => {
             tracing::debug!(call_id = request.headers.call_id(), %why, "a notification's document cannot be used");
