@@ -149,7 +149,8 @@ fn read_participant(element: &Element) -> Participant {
     Participant {
         identity: identity.map(|identity| identity.text().trim().to_owned()).filter(is_name),
         display: identity.and_then(name).filter(|name| !name.is_empty()),
-        target: target.and_then(|target| Some(target.attr("uri")?.trim().to_owned())),
+        // One without its `uri` says by its parameters what the phone does, and so it is there.
+        target: target.map(|target| target.attr("uri").unwrap_or_default().trim().to_owned()),
         rendering: target.and_then(read_rendering),
     }
 }
@@ -203,8 +204,8 @@ fn write_dialog(dialog: &Dialog) -> Element {
 
 fn write_participant(name: &str, end: &Participant) -> Element {
     let mut element = Element::new(NAMESPACE, name);
-    if let Some(uri) = &end.identity {
-        let mut identity = Element::new(NAMESPACE, "identity").with_text(uri);
+    if end.identity.is_some() || end.display.is_some() {
+        let mut identity = Element::new(NAMESPACE, "identity").with_text(end.identity.as_deref().unwrap_or_default());
         if let Some(display) = &end.display {
             // The name of the text (section 4.1.6.1), which phones read; the schema's is `display-name`.
             identity.set_attr("display", display.as_str());

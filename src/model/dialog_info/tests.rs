@@ -100,6 +100,10 @@ fn a_call_is_held_while_none_is_listened_to() {
     assert_eq!(calls.usage(), Use::Talking);
     calls.take(document(5, "full", &held("1", "no").replace("pval=", "pvalue="))).unwrap();
     assert_eq!(calls.usage(), Use::Held, "as Asterisk and FreeSWITCH spell it");
+    calls.take(document(6, "full", &call("2", "confirmed", ""))).unwrap();
+    let unnamed = held("2", "no").replace(" uri='sip:a@pc'", "");
+    calls.take(document(7, "partial", &unnamed)).unwrap();
+    assert_eq!(calls.usage(), Use::Held, "a target without its uri says so in a partial document as in a full one");
 }
 
 #[test]
@@ -150,7 +154,7 @@ fn participant() -> impl Strategy<Value = Participant> {
     let rendering =
         proptest::sample::select(vec![None, Some(Rendering::Yes), Some(Rendering::No), Some(Rendering::Unknown)]);
     (words(), words(), words(), rendering).prop_map(|(identity, display, target, rendering)| Participant {
-        display: display.filter(|_| identity.is_some()),
+        display,
         identity,
         rendering: rendering.filter(|_| target.is_some()),
         target,
