@@ -30,7 +30,11 @@ impl<'d> Document<'d> {
 
     /// Notes a line that is no TOML.
     pub(super) fn broken(&self, line: usize, what: &str) {
-        self.note(Severity::Error, line, "", what, "write it as TOML 1.0 has it");
+        let todo = match what {
+            "duplicate key" => "the same stands above already: keep one of the two",
+            _ => "write it as TOML 1.0 has it",
+        };
+        self.note(Severity::Error, line, "", what, todo);
         self.broken_at.set(Some(self.broken_at.get().map_or(line, |first| first.min(line))));
     }
 
@@ -277,7 +281,10 @@ impl<'d> Section<'d> {
 
     /// A duration within `range`.
     pub(super) fn duration(&self, key: &str, range: RangeInclusive<Duration>, default: Duration) -> Duration {
-        let Some(read) = self.parsed(key, value::duration) else { return default };
+        if let Some(found) = self.get(key).filter(|found| found.get_ref().as_str().is_none()) {
+            self.wrong_type(key, found, value::DURATION);
+        }
+        let Some(read) = self.text_of(key).and_then(|_| self.parsed(key, value::duration)) else { return default };
         if !range.contains(&read) {
             let what = format!("\"{}\" is out of range", self.string(key).unwrap_or_default());
             let least = if range.start().is_zero() { "0s".to_owned() } else { format!("{:?}", range.start()) };

@@ -15,6 +15,9 @@ pub(super) struct Bad {
     pub(super) todo: String,
 }
 
+/// How a duration is written.
+pub(super) const DURATION: &str = "write a whole number and a unit: \"500ms\", \"10s\", \"5m\", \"2h\"";
+
 fn bad<T>(what: impl Into<String>, todo: impl Into<String>) -> Result<T, Bad> {
     Err(Bad { what: what.into(), todo: todo.into() })
 }
@@ -292,7 +295,7 @@ impl NextHop {
 
 /// `500ms`, `10s`, `5m`, `2h`: a whole number and a unit.
 pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
-    const TODO: &str = "write a whole number and a unit: \"500ms\", \"10s\", \"5m\", \"2h\"";
+    const TODO: &str = DURATION;
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let Ok(number) = digits.parse::<u32>() else { return bad("is no duration", TODO) };

@@ -40,7 +40,8 @@ impl Engine {
         Ok(match place {
             Place::Memory => {
                 let todo = "write [store] url, or set STATE_DIRECTORY as systemd does for stox";
-                return Err(Error::new(Trouble::Conflict, "store", "nothing is kept: there is no [store]", todo));
+                let what = "nothing is kept: there is no [store], or its url is \"memory:\"";
+                return Err(Error::new(Trouble::Conflict, "store", what, todo));
             }
             Place::Sqlite(path) => Self::Sqlite(Box::new(Sqlite::open(path, access)?)),
             Place::Postgres(config) => Self::Postgres(Box::new(Postgres::open(place, config, access).await?)),

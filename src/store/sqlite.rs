@@ -57,7 +57,7 @@ impl Sqlite {
                 Some(lock(path)?)
             }
             Access::Read if !path.exists() => {
-                let todo = "name the file that stox has written";
+                let todo = "mend url in [store], or start stox once, which makes it";
                 return Err(Error::new(Trouble::Damaged, &place, "is not there", todo));
             }
             Access::Read => None,

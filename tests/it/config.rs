@@ -76,7 +76,10 @@ fn the_examples_of_the_reference_are_right() {
     let config = parse(&one_way.collect::<Vec<_>>().join("\n")).unwrap();
     assert_eq!(config.domains.iter().filter(|d| d.mapping.home == Home::Xmpp).count(), 2);
     assert_eq!(config.peers.len(), 3);
-    assert_eq!(lines(config.warnings), Vec::<String>::new());
+    // The default of watch and the example of caller_of, which wants "dialog", stand side by side.
+    let (of_callers, others) =
+        lines(config.warnings).into_iter().partition::<Vec<_>, _>(|line| line.contains("caller_of"));
+    assert_eq!((of_callers.len(), others), (1, Vec::new()));
 }
 
 #[test]

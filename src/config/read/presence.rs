@@ -35,6 +35,7 @@ pub(super) fn rules(section: &Section<'_>, peer: Option<&'static Preset>) -> Pre
     let serve = packages("serve", SERVED, defaults.serve);
     let dnd_is_busy = section.boolean("dnd_is_busy", defaults.dnd_is_busy);
     without_effect(section, &watch, dnd_is_busy && !serve.contains(&Package::Dialog));
+    only_with_dialog(section, &watch, peer);
     let expires = section.duration("expires", SECOND * LEAST_EXPIRES..=24 * HOUR, SECOND * defaults.expires);
     PresenceRules {
         watch,
@@ -43,7 +44,7 @@ pub(super) fn rules(section: &Section<'_>, peer: Option<&'static Preset>) -> Pre
         phone: phone(section, peer),
         dnd_is_busy,
         publish: section.boolean("publish", defaults.publish),
-        list: section.parsed("list", list_user),
+        list: list(section),
     }
 }
 
@@ -60,6 +61,21 @@ fn without_effect(section: &Section<'_>, watch: &[Package], is_unlit: bool) {
         if section.has(key) {
             let todo = "write what is to be watched into watch, or remove it";
             section.warn(key, "means nothing with watch = []", todo);
+        }
+    }
+}
+
+/// What only `dialog` can tell: with whom somebody speaks; and, but for servers whose notes are known, that a phone rings
+/// and that a call is on hold.
+fn only_with_dialog(section: &Section<'_>, watch: &[Package], peer: Option<&'static Preset>) {
+    if watch.is_empty() || watch.contains(&Package::Dialog) || section.has_error("watch") {
+        return;
+    }
+    let told_in_notes: &[&str] = if peer.is_none() { &["ringing_text", "held_text"] } else { &[] };
+    for key in [&["caller_of"], told_in_notes].concat() {
+        if section.has(key) {
+            let todo = "write watch = [\"presence\", \"dialog\"], or remove it";
+            section.warn(key, "is shown by nobody without \"dialog\" in watch", todo);
         }
     }
 }
@@ -99,10 +115,25 @@ fn localpart(text: &str) -> Result<String, Bad> {
     }
 }
 
+fn list(section: &Section<'_>) -> Option<String> {
+    let list = section.parsed("list", list_user)?;
+    if !list.contains(USER) {
+        let todo = "write {user} where the name of the watcher belongs: \"{user}-list\"";
+        section.warn("list", "names one list for all watchers", todo);
+    }
+    Some(list)
+}
+
+/// What stands for the watcher in the name of a list.
+const USER: &str = "{user}";
+
 fn list_user(text: &str) -> Result<String, Bad> {
+    let todo = || "write the user part alone, with {user} for the watcher's: \"{user}-list\"".to_owned();
     if text.is_empty() || text.contains(['@', ':', ' ']) {
-        let todo = "write the user part alone, with {user} for the watcher's: \"{user}-list\"".to_owned();
-        return Err(Bad { what: "is no user part of a SIP address".to_owned(), todo });
+        return Err(Bad { what: "is no user part of a SIP address".to_owned(), todo: todo() });
+    }
+    if text.replace(USER, "").contains(['{', '}']) {
+        return Err(Bad { what: "has braces around something else than user".to_owned(), todo: todo() });
     }
     Ok(text.to_owned())
 }
@@ -114,6 +145,13 @@ pub(in crate::config) fn limits(section: &Section<'_>) -> PresenceLimits {
     let subscriptions = many("subscriptions", defaults.subscriptions);
     // Nobody takes the places of all the others, unless the operator has it so.
     let half = subscriptions.div_ceil(2);
+    for key in ["per_watcher", "per_target", "per_domain", "per_peer"] {
+        // The default of the two may be above it where `subscriptions` is small, and then says nothing.
+        if section.has(key) && many(key, 0) > subscriptions {
+            let what = format!("is more than there may be in all (subscriptions = {subscriptions})");
+            section.warn(key, what, "write less, or raise subscriptions");
+        }
+    }
     PresenceLimits {
         subscriptions,
         per_watcher: many("per_watcher", defaults.per_watcher),

@@ -25,5 +25,12 @@ pub(crate) fn store(section: &Section<'_>, dir: &Path) -> Option<Place> {
         (false, true) => ("url_file", secret_file(section, "url_file", dir)?),
     };
     // The URL may hold a password, so it is not repeated.
-    Place::parse(&url, dir).map_err(|bad| section.error(key, bad.what, bad.todo)).ok()
+    let place = Place::parse(&url, dir).map_err(|bad| section.error(key, bad.what, bad.todo)).ok()?;
+    if let Place::Sqlite(path) = &place
+        && path.is_dir()
+    {
+        let todo = format!("write the name of a file: \"sqlite:{}\"", path.join("stox.db").display());
+        section.error(key, format!("names a directory, {}", path.display()), todo);
+    }
+    Some(place)
 }

@@ -204,7 +204,7 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "xmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
         "xmpp = \"xmpp.example\"\nxmpp = \"xmpp.example\"\nsip = \"xmpp.example\"",
-        "16: duplicate key; write it as TOML 1.0 has it",
+        "16: duplicate key; the same stands above already: keep one of the two",
     ),
     (
         "transport=udp\"",

@@ -46,6 +46,11 @@ fn mistakes_about_presence_are_told_with_their_remedies() {
             "caller_of = [\"romeo@sip.example\"]",
             "domain.presence.caller_of: \"romeo@sip.example\" is no user; write what stands before the @",
         ),
+        ("expires = 3600", "domain.presence.expires: is an integer; write a whole number and a unit: "),
+        (
+            "list = \"{users}-list\"",
+            "domain.presence.list: \"{users}-list\" has braces around something else than user; ",
+        ),
         ("list = \"a b\"", "domain.presence.list: \"a b\" is no user part of a SIP address; "),
     ] {
         let found = lines(parse(&with(&format!("[domain.presence]\n{text}"))).unwrap_err());
@@ -69,6 +74,22 @@ fn what_has_no_effect_is_warned_of() {
           remove it"
         ]
     );
+    let of_dialog =
+        "is shown by nobody without \"dialog\" in watch; write watch = [\"presence\", \"dialog\"], or remove it";
+    assert_eq!(
+        warned("ringing_text = \"Rings\"\ncaller_of = [\"romeo\"]"),
+        [
+            format!("14: warning: domain.presence.ringing_text: {of_dialog}"),
+            format!("15: warning: domain.presence.caller_of: {of_dialog}"),
+        ]
+    );
+    assert_eq!(
+        warned("list = \"all\""),
+        [
+            "14: warning: domain.presence.list: names one list for all watchers; write {user} where the name of the watcher \
+          belongs: \"{user}-list\""
+        ]
+    );
     // Words count without "dialog", too: servers say in presence documents that somebody is on the phone.
     assert_eq!(warned("busy_text = \"In a call\"\nserve = [\"dialog\"]\ndnd_is_busy = true"), Vec::<String>::new());
 }
@@ -83,6 +104,24 @@ fn limits_of_presence_have_bounds() {
             "19: presence.per_watcher: 0 is out of range; write a whole number from 1 to 10000000",
         ]
     );
+}
+
+#[test]
+fn a_share_of_the_subscriptions_that_is_more_than_all_is_warned_of() {
+    let told = lines(parse(&format!("{SMALL}[presence]\nsubscriptions = 10\nper_domain = 11\n")).unwrap().warnings);
+    assert_eq!(
+        told,
+        [
+            "19: warning: presence.per_domain: is more than there may be in all (subscriptions = 10); write less, or raise \
+          subscriptions"
+        ]
+    );
+}
+
+#[test]
+fn a_store_whose_file_is_a_directory_is_a_mistake() {
+    let told = lines(parse(&format!("{SMALL}[store]\nurl = \"sqlite:/tmp\"\n")).unwrap_err());
+    assert_eq!(told, ["18: store.url: names a directory, /tmp; write the name of a file: \"sqlite:/tmp/stox.db\""]);
 }
 
 #[test]
