@@ -124,7 +124,12 @@ impl Mapping {
         let found = self.domain_of_xmpp(&address.domain);
         let name = found.map_or("none".to_owned(), DomainMapping::name);
         say(steps, &format!("mapping for XMPP domain {}", address.domain), &name);
-        let Some(domain) = found else { return Err(AddressError::NoDomain(address.domain).to_string()) };
+        let Some(domain) = found else {
+            if self.domain_of_sip(&address.domain, None).is_some() {
+                say(steps, "a SIP address is written", &format!("sip:{}", jid.bare()));
+            }
+            return Err(AddressError::NoDomain(address.domain).to_string());
+        };
         if let Some(user) = address.user.as_deref().filter(|_| !domain.is_wildcard()) {
             let known = domain.user_in_jid(user);
             explain_plan(domain, user, &known, "JIDs have", steps);
@@ -216,6 +221,14 @@ mod tests {
         let mut pbx = DomainMapping::new(Home::Sip, "sip.example", "pbx.example", None);
         pbx.rules = vec![UserRule::Table(vec![("1001".into(), "romeo".into())])];
         Mapping::new(vec![pbx, DomainMapping::new(Home::Xmpp, "xmpp.example", "xmpp.example", None)]).unwrap()
+    }
+
+    #[test]
+    fn a_sip_address_without_its_scheme_is_told_how_it_is_written() {
+        let explained = mapping().explain("1001@pbx.example");
+        assert!(explained.outcome.is_err());
+        let last = explained.steps.last().unwrap();
+        assert_eq!((&*last.what, &*last.result), ("a SIP address is written", "sip:1001@pbx.example"));
     }
 
     #[test]
