@@ -128,7 +128,8 @@ impl Gateway {
         }
     }
 
-    fn peer_name(&self, route: RouteId) -> String {
+    /// The SIP domain of a route.
+    pub(super) fn peer_name(&self, route: RouteId) -> String {
         let domain = self.settings.routes.get(route).and_then(|(domain, _)| self.mapping.domain_of_xmpp(domain));
         domain.map(|domain| domain.sip_host.clone()).unwrap_or_default()
     }

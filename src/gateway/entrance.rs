@@ -5,7 +5,7 @@
 //! | a stranger | 403 without a transaction, or silence (`sip.unknown_source`); no more than so often, see `net::intake` |
 //! | somebody who may be a peer by account | 401, without a transaction, until it proves one (`prove`) |
 //! | a peer beyond its rate | 503 with Retry-After, without a transaction; what repeats a request gets what that got |
-//! | a peer for a domain that is not its own | 403 to a MESSAGE or SUBSCRIBE; the rest is served in whatever name |
+//! | a peer for a domain that is not its own | 403 to a MESSAGE, a SUBSCRIBE, or a NOTIFY of a subscription there; the rest is served in whatever name |
 //! | a peer with a method that is not taken from it | 403 |
 
 use std::hash::{BuildHasher, RandomState};
@@ -224,7 +224,7 @@ impl Gateway {
             self.respond(transaction, request.response(Status::FORBIDDEN), now);
             return;
         }
-        if let (Some(_), Some(server)) = (proven, &self.prover) {
+        if let (Some(_), Some(server)) = (&proven, &self.prover) {
             server.take_proof(Door::Server, &mut request);
         }
         let Some(request) =
@@ -247,8 +247,7 @@ impl Gateway {
             self.on_subscribe_request(transaction, request, (asserted.as_ref(), believed), &flow, now);
         } else if request.method == Method::Notify {
             self.stats.other_requests += 1;
-            self.note_way(&flow);
-            self.on_notify_request(transaction, &request, &flow, now);
+            self.take_notify(transaction, &request, (&flow, proven.as_deref()), now);
         } else {
             self.on_other_request(transaction, &request, now);
         }
@@ -281,6 +280,27 @@ impl Gateway {
             Verdict::Unknown(_) => Some(Refused::Unknown),
         };
         Examined { refused, ..Examined::default() }
+    }
+
+    /// A NOTIFY of a subscription of ours counts from peers that speak for its domain: that somebody knows the Call-ID and the
+    /// tags proves too little, for every proxy on the way reads them.
+    fn take_notify(
+        &mut self,
+        transaction: ServerId,
+        notify: &Request,
+        (flow, account): (&Flow, Option<&str>),
+        now: Now,
+    ) {
+        if let Some(domain) = self.route_of_notify(notify).map(|route| self.peer_name(route)) {
+            let names = self.names_of(flow);
+            let source = Source { account, ..Source::of(flow, names.as_deref().unwrap_or_default()) };
+            if !matches!(self.settings.trust.judge(&source, &*domain), Verdict::Believed(_)) {
+                self.note_refusal(flow, Reason::Domain, &notify.method, now);
+                return self.respond(transaction, notify.response(Status::FORBIDDEN), now);
+            }
+        }
+        self.note_way(flow);
+        self.on_notify_request(transaction, notify, flow, now);
     }
 
     /// P-Asserted-Identity, if anybody is believed one: of the two that there may be, the SIP URI (RFC 3325 section 9.1).

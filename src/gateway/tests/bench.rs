@@ -164,7 +164,14 @@ impl Bench {
     }
 
     pub(super) fn hear(&mut self, message: message::Message) {
-        self.input(sip(message));
+        self.hear_from("192.0.2.10:5060", message);
+    }
+
+    /// The same from another address.
+    pub(super) fn hear_from(&mut self, remote: &str, message: message::Message) {
+        let Input::Sip(mut inbound) = sip(message) else { return };
+        inbound.flow.remote = remote.parse().unwrap();
+        self.input(Input::Sip(inbound));
     }
 
     /// A MESSAGE from sip:romeo@sip.example to `user`, and its Call-ID.

@@ -134,6 +134,26 @@ fn who_has_learned_the_tags_of_a_dialog_cannot_have_its_notifies_sent_to_him() {
     assert_eq!(phone.subscribe(&mut bench, "").status(), Some(200));
 }
 
+#[test]
+fn a_peer_of_another_domain_that_knows_the_tags_of_a_subscription_cannot_answer_it() {
+    let networks = vec![Network { first: "192.0.2.66".parse().unwrap(), bits: 32 }];
+    let evil = Peer::new("evil", networks, vec!["evil.example".to_owned()]);
+    let (mut play, request) = Play::granted();
+    let all = trust("sip.example").peers().iter().cloned().chain([evil]).collect();
+    play.bench.gateway.settings.trust = Trust::new(all, Stranger::Refuse);
+    play.bench.statuses();
+    play.from = "192.0.2.66:5060";
+    for (state, body) in [("active", Some(open("r2", ""))), ("terminated;reason=rejected", None)] {
+        play.notify(&request, state, body.as_deref());
+        assert_eq!(play.bench.statuses(), [403], "{state}");
+        assert_eq!(play.told(), [], "{state}");
+    }
+    play.from = "192.0.2.10:5060";
+    play.notify(&request, "active", Some(&open("r2", "")));
+    assert_eq!(play.bench.statuses(), [200]);
+    assert_eq!(play.told().len(), 2, "r1 has gone, r2 has come");
+}
+
 /// How many polls are taken of which no NOTIFY is answered, after a phone of the same peer has one that was, and has then
 /// said that it is elsewhere.
 fn polls_taken() -> usize {

@@ -233,6 +233,11 @@ fn a_notify_that_is_not_right_gets_its_answer_and_ends_nothing() {
         let accept = answer.headers.text(Name::ACCEPT).map(std::borrow::Cow::into_owned);
         assert_eq!(accept.as_deref(), (status == 415).then_some("application/pidf+xml"));
     }
+    let gzip = &["Content-Encoding: gzip", ACTIVE[0], ACTIVE[1]][..];
+    let gzip = Notify { body: PIDF, ..Notify::new(&request, 5, gzip) }.send(&mut bench);
+    assert_eq!(gzip.status.code(), 415);
+    assert_eq!(gzip.headers.text(Name::ACCEPT_ENCODING).as_deref(), Some("identity"), "RFC 3261 section 8.2.3");
+    assert_eq!(gzip.headers.text(Name::ACCEPT), None);
     let older = Notify::new(&request, 4, ACTIVE).send(&mut bench);
     assert_eq!(older.status.code(), 500, "RFC 3261 section 12.2.2");
     assert_eq!(Notify { body: PIDF, ..Notify::new(&request, 6, ACTIVE) }.send(&mut bench).status.code(), 200);

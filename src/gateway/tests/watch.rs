@@ -20,6 +20,8 @@ pub(super) struct Play {
     pub(super) cseq: u32,
     /// Where Romeo says that he is.
     pub(super) contact: &'static str,
+    /// Where his NOTIFYs come from.
+    pub(super) from: &'static str,
 }
 
 impl Play {
@@ -28,7 +30,13 @@ impl Play {
     }
 
     pub(super) fn with(change: fn(&mut Settings)) -> Self {
-        Self { bench: Bench::with(change), writes: Vec::new(), cseq: 0, contact: "sip:192.0.2.10" }
+        Self {
+            bench: Bench::with(change),
+            writes: Vec::new(),
+            cseq: 0,
+            contact: "sip:192.0.2.10",
+            from: "192.0.2.10:5060",
+        }
     }
 
     pub(super) fn juliet(&mut self, kind: &str) {
@@ -107,7 +115,7 @@ impl Play {
             length = body.len(),
         );
         let Message::Request(request) = wire::parse(notify.as_bytes()).unwrap() else { panic!("a request") };
-        self.bench.hear(Message::Request(request));
+        self.bench.hear_from(self.from, Message::Request(request));
     }
 
     /// The presence that Juliet's server was told since.

@@ -28,7 +28,8 @@ fn after_a_crash(mut play: Play) -> Play {
         }
     }
     kept.sort_by_key(|(kind, ..)| *kind);
-    let mut next = Play { bench: Bench::new(), writes: play.writes, cseq: play.cseq, contact: play.contact };
+    let mut next =
+        Play { bench: Bench::new(), writes: play.writes, cseq: play.cseq, contact: play.contact, from: play.from };
     let now = next.bench.now();
     next.bench.gateway.restore(kept.into_iter().map(|(.., record)| record).collect(), now);
     next.bench.inputs(Vec::new());

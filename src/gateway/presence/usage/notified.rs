@@ -4,16 +4,19 @@
 //! |---|---|
 //! | for no SUBSCRIBE of ours, or after Timer N, or one dialog more than its package has (RFC 6665 sections 4.1.3, 5.4.9) | 481 |
 //! | without exactly one Event, or without Subscription-State | 400 |
+//! | from a peer that does not speak for the domain (`entrance`) | 403 |
 //! | of another package | 489 |
 //! | older than what was taken (RFC 3261 section 12.2.2) | 500, and nothing ends |
 //! | with a body larger than `presence.document` | 413: how the subscription stands counts, the body does not |
 //! | with a body of another type than was asked for | 415 with Accept, likewise |
+//! | with a compressed body | 415 with Accept-Encoding, likewise |
 //! | with a body that is not what it says | 400, likewise |
 //! | anything else | 200 at once |
 //!
-//! The dialog says whose it is: nobody else knows its Call-ID and tag. Before that `entrance` has seen that it is from a
-//! peer.
+//! The dialog says whose it is: its Call-ID and tag. Before that `entrance` has seen that it is from a peer, and from one
+//! that may speak for the SIP users of the domain.
 
+use super::super::super::errand::RouteId;
 use super::super::super::record::Package;
 use super::super::super::{Gateway, events, limits};
 use super::sending::types;
@@ -121,6 +124,11 @@ impl Gateway {
         Ok(Heard { usage: id, serial, notified, newborn, body, answer })
     }
 
+    /// Where the SIP user is of whom this NOTIFY tells, if it is of a subscription of ours.
+    pub(in super::super::super) fn route_of_notify(&self, request: &Request) -> Option<RouteId> {
+        self.presence.usages.list.get(&self.usage_of(request)?).map(|usage| usage.route)
+    }
+
     fn usage_of(&self, request: &Request) -> Option<UsageId> {
         let (to, call_id) = (request.headers.to().ok()?, request.headers.call_id()?);
         let tag = to.tag()?;
@@ -162,6 +170,13 @@ fn body(
     }
     if bytes.len() > whole {
         return Err(Box::new(request.response(Status::REQUEST_ENTITY_TOO_LARGE)));
+    }
+    // RFC 3261 section 8.2.3: what would have been taken instead.
+    let mut encodings = request.headers.tokens(Name::CONTENT_ENCODING);
+    if !encodings.all(|coding| coding.eq_ignore_ascii_case("identity")) {
+        let mut refusal = request.response(Status::UNSUPPORTED_MEDIA_TYPE);
+        refusal.headers.push(Name::ACCEPT_ENCODING, "identity");
+        return Err(Box::new(refusal));
     }
     let content_type = request.headers.find::<ContentType>().ok().flatten();
     let is_accepted = |content_type: &ContentType| accepts.split(", ").any(|one| one == content_type.media());
