@@ -79,9 +79,8 @@ impl Gateway {
                 (false, false) => {}
             }
         }
-        let changed = told.into_iter().zip(&shown).filter(|(_, new)| !watch.shown.contains(new)).map(|(told, _)| told);
-        let stanzas: Vec<_> = gone.into_iter().chain(changed).collect();
         shown.extend(still);
+        let stanzas = in_order(gone, told, &shown, &watch.shown);
         let does = state.as_ref().map(|state| self.mapping.doing(state, now.wall)).unwrap_or_default();
         let doing = doing::print_of(&does, hasher);
         let is_new = doing != watch.doing || (watch.shown.is_empty() && doing != 0);
@@ -186,6 +185,24 @@ impl Gateway {
             self.show(id, now);
         }
     }
+}
+
+/// What is to be said, `told` being all that could be, and `shown` what that comes to; `before` is what was shown.
+///
+/// Many clients take "unavailable" from the bare address for the end of every resource. So beside a resource that is there
+/// it is said only to end what was said of the bare address, and then first, with all that are there after it.
+fn in_order(gone: Vec<Presence>, told: Vec<Presence>, shown: &[Shown], before: &[Shown]) -> Vec<Presence> {
+    let ends_all = |said: &Presence| {
+        said.kind == PresenceKind::Unavailable && said.from.as_ref().is_some_and(|from| from.resource().is_none())
+    };
+    let somebody = shown.iter().any(|new| new.available);
+    let was_there = before.iter().any(|old| old.available && old.resource.is_empty());
+    let is_said = |said: &Presence| !ends_all(said) || !somebody || was_there;
+    let again = somebody && was_there && (gone.iter().any(ends_all) || told.iter().any(ends_all));
+    let changed = told.into_iter().zip(shown).filter(|(_, new)| !before.contains(new) || (again && new.available));
+    let mut stanzas: Vec<_> = gone.into_iter().chain(changed.map(|(told, _)| told)).filter(is_said).collect();
+    stanzas.sort_by_key(|said| !ends_all(said));
+    stanzas
 }
 
 fn unavailable(target: &Jid, watcher: &Jid, resource: &str) -> Option<Presence> {

@@ -213,3 +213,33 @@ fn for_a_watcher_who_is_no_more_no_dialog_is_kept() {
     let last = play.next_subscribe(301 * SECOND);
     assert_eq!(last.headers.text(Name::EXPIRES).as_deref(), Some("0"));
 }
+
+/// Tuples of one document, by their attributes and what is basic of them.
+fn document(tuples: &[(&str, &str)]) -> String {
+    let tuple = |(id, basic): &(&str, &str)| format!("<tuple{id}><status><basic>{basic}</basic></status></tuple>");
+    format!(
+        "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:romeo@sip.example'>{}</presence>",
+        tuples.iter().map(tuple).collect::<String>()
+    )
+}
+
+#[test]
+fn an_end_that_clients_take_for_that_of_all_resources_hides_none_that_is_there() {
+    let (mut play, request) = Play::granted();
+    let mut told = |tuples: &[(&str, &str)]| {
+        play.bench.pass(60 * SECOND);
+        play.notify(&request, "active", Some(&document(tuples)));
+        let told = play.told();
+        told.iter().map(|said| format!("{} {:?}", from(said), said.kind)).collect::<Vec<_>>()
+    };
+    let (r1, nameless) = (" id='ID-r1'", "");
+    // A tuple without a usable id stands for him as a whole.
+    assert_eq!(told(&[(r1, "open"), (nameless, "closed")]), [""; 0], "r1 is there, as before");
+    assert_eq!(told(&[(r1, "open"), (nameless, "open")]), ["romeo@sip.example Available"]);
+    let ended = ["romeo@sip.example Unavailable", "romeo@sip.example/r1 Available"];
+    assert_eq!(told(&[(r1, "open"), (nameless, "closed")]), ended);
+    assert_eq!(told(&[(nameless, "open"), (r1, "open")]), ["romeo@sip.example Available"]);
+    assert_eq!(told(&[(r1, "open")]), ended, "one that has vanished, likewise");
+    let last = told(&[(r1, "closed"), (nameless, "closed")]);
+    assert_eq!(last, ["romeo@sip.example Unavailable", "romeo@sip.example/r1 Unavailable"]);
+}
