@@ -10,11 +10,12 @@ use super::table::{FailureFile, Source, TableError, refuse_duplicates};
 use crate::model::{Failure, NewAddress, Reason};
 use crate::sip::message::header::{Contact, RetryAfter};
 use crate::sip::message::{Request, Response, Status};
-use crate::sip::uri::{Scheme, Uri};
+use crate::sip::uri::{Host, Scheme, Uri};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::{Condition, ErrorType, StanzaError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 /// Longest reason phrase made of a sentence from XMPP, bytes: it stands in one line that people read in logs.
@@ -280,14 +281,21 @@ impl Mapping {
         Uri::parse(text).ok().and_then(|uri| self.told_uri(&uri))
     }
 
-    /// The first Contact of a redirection (RFC 3261 section 20.10).
+    /// The first Contact of a redirection (RFC 3261 section 20.10), unless it is a machine's address that no domain maps: it
+    /// leads nobody there from XMPP, and where a phone is, is its user's business.
     fn told_by_sip(&self, response: &Response) -> Option<NewAddress> {
         let contacts = response.headers.each::<Contact>().filter_map(Result::ok);
         let mut uris = contacts.filter_map(|contact| match contact {
             Contact::At(address) => Some(address.uri),
             Contact::All => None,
         });
-        self.told_uri(&uris.next()?)
+        let uri = uris.next()?;
+        let told = self.told_uri(&uri)?;
+        let is_machine = match &told {
+            NewAddress::Address(address) => address.domain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok(),
+            NewAddress::Uri(_) => matches!(uri.host(), Some(Host::V4(_) | Host::V6(_))),
+        };
+        (!is_machine).then_some(told)
     }
 
     fn told_uri(&self, uri: &Uri) -> Option<NewAddress> {

@@ -202,6 +202,19 @@ fn an_address_that_is_none_is_not_told() {
 }
 
 #[test]
+fn where_a_machine_is_is_not_told_to_chat_users() {
+    for contact in [
+        "<sip:romeo@192.0.2.7:5060>",
+        "<sip:romeo@[2001:db8::7];transport=tcp>",
+        "<sips:romeo@192.0.2.7>",
+        "<im:r@192.0.2.7>",
+    ] {
+        assert_eq!(error(302, &[("Contact", contact)]).condition, Condition::Redirect(None), "{contact}");
+        assert_eq!(error(301, &[("Contact", contact)]).condition, Condition::Gone(None), "{contact}");
+    }
+}
+
+#[test]
 fn words_cross_on_one_line() {
     let mapping = mapping();
     let mut error = StanzaError::new(Condition::ItemNotFound);
