@@ -11,6 +11,7 @@
 //! | `notified` | NOTIFYs |
 //! | `keeping` | records, and what comes back from them |
 //! | `numbers` | counters |
+//! | `doubt` | a 403 that may mean our password |
 //!
 //! # After a restart
 //! A usage that is taken back belongs to the watch of its pair, whose record comes first. Where there is none, it is found
@@ -18,6 +19,7 @@
 //! and package; until then it is not refreshed, and lapses. What it has told before is forgotten, so it is refreshed when its
 //! turn comes (`turns`), and before it lapses.
 
+mod doubt;
 mod explain;
 mod keeping;
 mod notified;

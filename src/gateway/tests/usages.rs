@@ -1,5 +1,6 @@
 //! Our subscriptions on the SIP side: what goes out, what NOTIFYs get, what is kept and comes back.
 
+mod doubt;
 mod restart;
 mod winfo;
 

@@ -15,6 +15,9 @@ use crate::sip::uri::Uri;
 use crate::time::Now;
 use crate::xmpp::jid::BareJid;
 
+/// Our credentials are not good enough.
+const UNPROVEN: Answer = Answer::Refused { status: 401, min_expires: None, retry_after: None };
+
 /// The types that NOTIFYs of this package may carry, as in Accept.
 pub(super) fn types(package: Package, is_list: bool) -> &'static str {
     match package {
@@ -69,7 +72,7 @@ impl Gateway {
 
     fn subscribe_not_sent(&mut self, sent: Sent, end: Result<Ended, Failure>, now: Now) {
         let (answer, failure) = match end {
-            Ok((_, end)) => self.subscribe_answer(end),
+            Ok((_, end)) => self.subscribe_answer(sent, end),
             Err(failure) => (Answer::Failed { retry_after: None }, Some(failure)),
         };
         let input = Input::Answer(sent.serial, answer);
@@ -145,25 +148,27 @@ impl Gateway {
                 | End::NoWay => kept.dialog.unanswered(),
             }
         }
-        let (answer, failure) = self.subscribe_answer(end);
+        let (answer, failure) = self.subscribe_answer(sent, end);
         let input = Input::Answer(sent.serial, answer);
         self.step_usage(sent.usage, Step { failure, ..input.into() }, now);
         self.tell_owners(now);
     }
 
     /// What the machine hears, and what people do.
-    fn subscribe_answer(&mut self, end: End) -> (Answer, Option<Failure>) {
+    fn subscribe_answer(&mut self, sent: Sent, end: End) -> (Answer, Option<Failure>) {
         let failed = |reason, text: &str| (Answer::Failed { retry_after: None }, Some(Failure::because(reason, text)));
         match end {
             End::Answered(response) => {
                 self.presence.usages.numbers.answered(response.status);
-                (Answer::read(&response), self.mapping.subscribe_failure(&response))
+                match self.doubted(sent, &response) {
+                    Some(failure) => (UNPROVEN, Some(failure)),
+                    None => (Answer::read(&response), self.mapping.subscribe_failure(&response)),
+                }
             }
             // A password of ours that is wrong is nobody's refusal: it is corrected some day, and nobody is asked anew.
             End::Unproven(failure) => {
                 self.presence.usages.numbers.refused(401);
-                let answer = Answer::Refused { status: 401, min_expires: None, retry_after: None };
-                (answer, Some(failure))
+                (UNPROVEN, Some(failure))
             }
             End::Resting(_)
             | End::TimedOut { .. }

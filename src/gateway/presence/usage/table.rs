@@ -7,6 +7,7 @@ use super::super::super::errand::RouteId;
 use super::super::super::people::UserId;
 use super::super::super::record::{Package, RecordId};
 use super::super::super::{Gateway, Timer, limits};
+use super::doubt::Doubts;
 use super::numbers::Numbers;
 use super::{Body, Fork, Owner, Told, UsageId, Want};
 use crate::model::{Failure, Reason};
@@ -27,6 +28,7 @@ pub(in super::super) struct Usages {
     pub(super) orphans: HashMap<u64, UsageId>,
     pub(super) hasher: RandomState,
     pub(super) numbers: Numbers,
+    pub(super) doubts: Doubts,
     count: UsageId,
     effects: Vec<Effect>,
 }
@@ -282,6 +284,7 @@ impl Gateway {
         self.forget_call(id);
         let usages = &mut self.presence.usages;
         usages.forget_orphan(id);
+        usages.doubts.forget(id);
         let Some(usage) = usages.list.remove(&id) else { return };
         usages.numbers.left(usage.package, usage.machine.state());
         for kept in &usage.dialogs {

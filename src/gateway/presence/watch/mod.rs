@@ -203,6 +203,11 @@ impl Watching {
         watch.is_some_and(|watch| watch.stage == Stage::Granted)
     }
 
+    /// Whether that one was granted.
+    pub(super) fn has_granted(&self, watch: RecordId) -> bool {
+        self.watches.get(&watch).is_some_and(|watch| watch.stage == Stage::Granted)
+    }
+
     fn count(&self, key: u64) -> usize {
         self.counts.get(&key).map_or(0, |(_, count)| usize::try_from(*count).unwrap_or(usize::MAX))
     }
