@@ -45,7 +45,8 @@ enum Command {
 enum Kept {
     /// Reads everything and tells what is wrong. May run beside stox.
     Check,
-    /// Writes everything to a new file, a record a line: a backup. May run beside stox.
+    /// Writes everything to a file, a record a line: a backup. One that is there is replaced when the new one is whole. May run
+    /// beside stox.
     Export {
         /// The file; one that is there is replaced.
         file: PathBuf,

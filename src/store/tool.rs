@@ -41,7 +41,8 @@ pub async fn check(place: &Place) -> Result<Report, Error> {
     Ok(Report { counts, found })
 }
 
-/// Writes every record, as of one instant, to a new file that only its owner may read. May run beside stox.
+/// Writes every record, as of one instant, to a file that only its owner may read, in place of one that is there. May run
+/// beside stox.
 ///
 /// # Errors
 /// What keeps the store from being read, or the file from being written; then there is none.
