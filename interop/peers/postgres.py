@@ -15,11 +15,11 @@ USER = "interop"
 
 
 class Postgres(Program):
-    """`schema` are files of SQL. It does not run as root, and what it runs as may not look into the run directory: its
+    """`schema` are files of SQL, `more` is what comes after them. It does not run as root, and what it runs as may not look into the run directory: its
     files lie in a folder of their own, which `stop` removes."""
 
-    def __init__(self, place, name, port, schema):
-        self.port, self.schema, self.folder = port, schema, None
+    def __init__(self, place, name, port, schema, more=""):
+        self.port, self.schema, self.more, self.folder = port, schema, more, None
         self.url = f"postgres://{USER}@127.0.0.1:{port}/postgres"
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         self.bin = Path(found[-1] if found else "/usr/lib/postgresql")
@@ -39,6 +39,7 @@ class Postgres(Program):
         await self.until(self._ready, "answer")
         for file in self.schema:
             await self.sql(Path(file).read_text())
+        await self.sql(self.more)
 
     async def stop(self):
         # Its fast shutdown: nobody's connection is waited for.
