@@ -149,7 +149,10 @@ def stox_restarted(name, domain):
     @check(f"streams-stox-restarted-beside-{name}-x2s", 160, stage=Federation)
     async def _(s):
         await s.whole(domain)
-        return f"phone and juliet@{domain}: {await flow(s, domain).to_phone(again(s.bridge), 40)}"
+        # While stox is away ejabberd tries again and again, and loses what it hands to a process that ends in the same
+        # millisecond; its log, which drops lines, does not say of each.
+        lost = 3 if name == "ejabberd" else 0
+        return f"phone and juliet@{domain}: {await flow(s, domain, lost).to_phone(again(s.bridge), 40)}"
 
     @check(f"streams-stox-restarted-beside-{name}-s2x", 160, stage=Federation)
     async def _(s):
