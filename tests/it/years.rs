@@ -67,19 +67,19 @@
 //!
 //! | | |
 //! |---|---|
-//! | outcome | holds, and so does a second run, of another build; trace of both `54d3354c48c65c3b` |
-//! | steps of the gateway | 33,164,997 |
-//! | SUBSCRIBE and NOTIFY | 5,381,322 by the gateway, 5,105,216 to it |
-//! | stanzas | 2,532,844 |
-//! | datagrams and stanzas lost, datagrams doubled | 185,030, 76,317 |
-//! | the gateway killed before the commit, before it sent, amid, after | 76, 68, 75, 48 |
-//! | links broken, agent restarted, XMPP server restarted | 455, 80, 95 |
-//! | prompts, each once | 9,690 |
-//! | most SUBSCRIBEs in a second | 23 |
+//! | outcome | holds; trace `601087d31f51054a` |
+//! | steps of the gateway | 33,835,904 |
+//! | SUBSCRIBE and NOTIFY | 5,405,971 by the gateway, 5,125,417 to it |
+//! | stanzas | 3,541,492 |
+//! | datagrams and stanzas lost, datagrams doubled | 156,267, 73,795 |
+//! | the gateway killed before the commit, before it sent, amid, after | 71, 64, 59, 77 |
+//! | links broken, agent restarted, XMPP server restarted | 468, 97, 101 |
+//! | prompts, each once | 9,621 |
+//! | most SUBSCRIBEs in a second | 32, some seconds after a start that came an hour after the kill |
 //! | quiet times with all checks | 46 |
-//! | excused, unheard | 26, 1, sums over all quiet times |
-//! | records at most | 3,249 |
-//! | processor time | 8 min 3 s, 7 min 53 s |
+//! | excused, unheard | 13, 0, sums over all quiet times |
+//! | records at most | 3,707 |
+//! | processor time | 6 min 44 s |
 
 mod agent;
 mod checks;
