@@ -63,9 +63,9 @@ impl Checks {
 /// The word that the store has of watcher and target.
 type Stored = HashMap<(Direction, String, String), Authorization>;
 
-/// Of all subscriptions, how many may be asked for in one second, per mille; and how many at least. Most are when the gateway
-/// was away for an hour: what is about to lapse does not wait for its turn, nor does what has lapsed when its watcher's server
-/// says that she is there.
+/// Of all subscriptions, how many may be asked for in one second, per mille; and how many at least. Where it was
+/// looked at, there were so many because the gateway had been away for an hour: what is about to lapse does not wait for its
+/// turn, and it seems that neither does what has lapsed once its watcher's server says that she is there.
 const IN_A_SECOND: (u64, u64) = (40, 12);
 
 impl Years {
