@@ -1,6 +1,5 @@
 """PostgreSQL for a server that keeps its tables in one: its own cluster, empty at each start of a run."""
 
-import asyncio
 import glob
 import os
 import shutil
@@ -15,8 +14,8 @@ USER = "interop"
 
 
 class Postgres(Program):
-    """`schema` are files of SQL, `more` is what comes after them. It does not run as root, and what it runs as may not look into the run directory: its
-    files lie in a folder of their own, which `stop` removes."""
+    """`schema` are files of SQL, `more` is what comes after them. It does not run as root, and what it runs as may not look
+    into the run directory: its files lie in a folder of their own, which `stop` removes."""
 
     def __init__(self, place, name, port, schema, more=""):
         self.port, self.schema, self.more, self.folder = port, schema, more, None

@@ -5,8 +5,7 @@ use crate::xml::{Element, ns};
 use crate::xmpp::stanza::Presence;
 
 /// XEP-0107 and XEP-0108, which some clients put into presence, and XEP-0319.
-const EXTENSIONS: [&str; 4] =
-    [ns::DELAY, "urn:xmpp:idle:1", "http://jabber.org/protocol/mood", "http://jabber.org/protocol/activity"];
+const EXTENSIONS: [&str; 4] = [ns::DELAY, ns::IDLE, ns::MOOD, ns::ACTIVITY];
 
 /// The stanza without addresses and without what nobody is told, and how that is written. Of one that says more than
 /// [`RESOURCE_BYTES`] the words are left out.
